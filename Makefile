@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make help lists the targets.  Nothing here names a source file: a room's
+# *.c become one archive, three main.c become the programs, every
+# tests/unit/test_*.c, tests/fuzz/fuzz_*.c and benchmarks/bench_*.c becomes
+# a program linked with all archives.
+#
+#   BUILD=dir     where everything made goes                 (build)
+#   CC=gcc        the compiler of the main build             (gcc)
+#   SAN=address   sanitizers for the main build              (none)
+#   T=name        make test: one file, one test (file:test), or a substring
+#   M=name        make mutants: only these
+#   F=name        make fuzz: only this target;  SECONDS=n for how long
+#   UNIT=1        make san: unit tests and corpora only
+#   V=1           show the commands
+#
+# On Debian 13 this runs as it is.  On any other host every target runs
+# inside a Debian 13 build root which image/buildroot/make creates once and
+# caches outside the tree; $(BUILD)/bin then holds wrappers that enter it.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+BUILD ?= build
+ifneq (,$(filter default undefined,$(origin CC)))
+CC := gcc
+endif
+CLANG ?= clang-19
+TOP   := $(CURDIR)
+Q     := $(if $(V),,@)
+say    = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
+
+ACTIONS := all lib test demo check san bench mutants fuzz vectors
+NEEDS_DEV := check san mutants fuzz
+ALONE   := help clean
+
+goals   := $(or $(MAKECMDGOALS),all)
+kind    := $(if $(filter $(NEEDS_DEV),$(goals)),dev,run)
+HOST_OS := $(shell . /etc/os-release 2>/dev/null; echo "$$ID$$VERSION_ID")
+VX6_NATIVE ?= $(if $(filter debian13,$(HOST_OS)),1,0)
+
+.PHONY: $(ACTIONS) $(ALONE) FORCE
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+	sort | while IFS='|' read -r t s; do printf '  make %-9s %s\n' "$$t" "$$s"; done
+
+clean: ## remove what was built (the cached build root stays)
+	rm -rf $(BUILD)
+
+ifeq (,$(filter-out $(ALONE),$(goals)))
+# help and clean need no compiler and no build root
+else ifneq ($(VX6_NATIVE),1)
+
+# ---- any other host: the same goals, once, inside the build root ----------
+PROGRAMS := vx6 vx6d vx6-dataplane
+abs_build := $(abspath $(BUILD))
+
+$(filter $(ACTIONS),$(goals)): in-root ;
+.PHONY: in-root
+in-root:
+	$(Q)mkdir -p $(BUILD)/bin
+	$(Q)image/buildroot/wrappers $(abs_build) $(PROGRAMS)
+	+$(Q)VX6_CMD=$(BUILD)/bin/vx6 image/buildroot/enter $(kind) \
+		make --no-print-directory $(goals) BUILD=$(BUILD)/root
+
+else
+
+# ---- Debian 13: the build itself -----------------------------------------
+ifeq (,$(filter --jobserver%,$(MAKEFLAGS)))
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# Several goals on one command line run in the order they were given.
+chain = $(if $(word 2,$1),$(eval $(word 2,$1): | $(word 1,$1))$(call chain,$(wordlist 2,99,$1)))
+$(call chain,$(filter $(ACTIONS),$(goals)))
+
+sources  := $(sort $(shell find dataplane controlplane config xdp -name '*.c' \
+	! -name '*.bpf.c' ! -name main.c 2>/dev/null))
+support  := $(sort $(wildcard tests/support/*.c))
+benchlib := $(sort $(filter-out benchmarks/bench_%,$(wildcard benchmarks/*.c)))
+units    := $(sort $(wildcard tests/unit/test_*.c))
+fuzzers  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+benches  := $(sort $(wildcard benchmarks/bench_*.c))
+mains    := $(wildcard dataplane/worker/main.c controlplane/main.c \
+	controlplane/cli/main.c)
+corpora  := $(sort $(wildcard tests/fuzz/corpus/*))
+scripts  := $(sort $(foreach f,$(wildcard tests/*/test_*),\
+	$(if $(filter %.c %.h,$f),,$f)))
+headers  := $(sort $(shell find dataplane controlplane config xdp benchmarks \
+	tests -name '*.h' 2>/dev/null))
+
+# A room is a directory below a plane: dataplane/wire/aead/x.c is in
+# dataplane-wire, config/x.c in config.
+room     = $(if $(filter dataplane/% controlplane/%,$1),$(call room2,$(subst /, ,$(dir $1))),$(firstword $(subst /, ,$1)))
+room2    = $(firstword $1)$(if $(word 2,$1),-$(word 2,$1))
+rooms   := $(sort $(foreach s,$(sources),$(call room,$s))) \
+	$(if $(support),support) $(if $(benchlib),bench)
+sources_of = $(if $(filter support,$1),$(support),$(if $(filter bench,$1),$(benchlib),$(foreach s,$(sources),$(if $(filter $1,$(call room,$s)),$s))))
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
+	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wswitch-enum \
+	-Wimplicit-fallthrough -Werror
+# tinycbor.pc names a directory that the package does not install
+packages := libsodium libngtcp2 wolfssl jansson libuv sqlite3 libbpf libxdp
+system   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(packages))) \
+	-isystem /usr/include/tinycbor
+libs     := -Wl,--as-needed $(shell pkg-config --libs $(packages)) \
+	-ltinycbor -lIPSec_MB -lm -pthread
+cflags   := -std=gnu23 -O2 -g -pthread -fPIE -fstack-protector-strong \
+	-fno-common -ffile-prefix-map=$(TOP)/= $(warnings) -D_GNU_SOURCE -I. \
+	$(system) -MMD -MP
+fortify  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+ldflags  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+# gcc's flow warnings misjudge instrumented code; the plain builds judge them
+sanflags  = -fsanitize=$1 -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow \
+	-Wno-stringop-overread -Wno-format-truncation
+SANITIZERS := $(or $(SAN),address,undefined)
+
+cc_main    := $(CC)
+flags_main := $(cflags) $(if $(SAN),$(call sanflags,$(SAN)),$(fortify))
+link_main  := $(ldflags) $(if $(SAN),-fsanitize=$(SAN))
+dir_main   := $(BUILD)
+cc_san     := $(CC)
+flags_san  := $(cflags) $(call sanflags,$(SANITIZERS))
+link_san   := $(ldflags) -fsanitize=$(SANITIZERS)
+dir_san    := $(BUILD)/san
+cc_clang    := $(CLANG)
+flags_clang := $(cflags) $(fortify)
+link_clang  := $(ldflags)
+dir_clang   := $(BUILD)/clang
+cc_fuzz    := $(CLANG)
+flags_fuzz := $(cflags) $(call sanflags,fuzzer-no-link$(,)address$(,)undefined) \
+	-Wno-unknown-warning-option
+link_fuzz  := $(ldflags) -fsanitize=address,undefined
+dir_fuzz   := $(BUILD)/fuzz
+
+# What was compiled, and how, is a prerequisite: a removed file or a changed
+# flag rebuilds what it touches.
+record = $(shell mkdir -p $(dir $1); printf '%s\n' '$(subst ','\'',$2)' | \
+	cmp -s - $1 || printf '%s\n' '$(subst ','\'',$2)' > $1)
+
+define variant_rules
+D := $$(dir_$1)
+$$(call record,$$D/flags,$$(cc_$1) $$(flags_$1) $$(link_$1) $$(libs))
+$$(call record,$$D/sources,$$(sources) $$(support) $$(benchlib))
+
+$$D/obj/%.o: %.c $$D/flags
+	$$(call say,CC$(if $(filter main,$1),,-$1),$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc_$1) $$(flags_$1) -c -o $$@ $$<
+
+archives_$1 := $$(rooms:%=$$D/lib/libvx6-%.a)
+$$(foreach r,$$(rooms),$$(eval $$D/lib/libvx6-$$r.a: $$(patsubst %.c,$$D/obj/%.o,$$(call sources_of,$$r))))
+$$(archives_$1): $$D/sources
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && ar rcsD $$@ $$(filter %.o,$$^)
+
+units_$1   := $$(units:%.c=$$D/%)
+fuzzers_$1 := $$(fuzzers:%.c=$$D/%)
+benches_$1 := $$(benches:benchmarks/%.c=$$D/bench/%)
+progs_$1   := $$(if $$(filter controlplane/cli/main.c,$$(mains)),$$D/bin/vx6) \
+	$$(if $$(filter controlplane/main.c,$$(mains)),$$D/bin/vx6d) \
+	$$(if $$(filter dataplane/worker/main.c,$$(mains)),$$D/bin/vx6-dataplane)
+inner_$1   := $$(filter-out %/libvx6-bench.a,$$(archives_$1))
+product_$1 := $$(filter-out %/libvx6-support.a,$$(inner_$1))
+
+$$D/bin/vx6: $$D/obj/controlplane/cli/main.o $$(product_$1)
+$$D/bin/vx6d: $$D/obj/controlplane/main.o $$(product_$1)
+$$D/bin/vx6-dataplane: $$D/obj/dataplane/worker/main.o $$(product_$1)
+$$(units_$1): $$D/tests/unit/%: $$D/obj/tests/unit/%.o $$(inner_$1)
+$$(fuzzers_$1): $$D/tests/fuzz/%: $$D/obj/tests/fuzz/%.o $$(inner_$1)
+ifneq ($1,fuzz)
+$$(fuzzers_$1): $$D/obj/tests/fuzz/main.o
+endif
+$$(benches_$1): $$D/bench/%: $$D/obj/benchmarks/%.o $$(archives_$1)
+
+$$(units_$1): extra_$1 = -lcmocka -Wl,--wrap=_cmocka_run_group_tests
+$$(fuzzers_fuzz): extra_fuzz = -fsanitize=fuzzer
+$$(units_$1) $$(fuzzers_$1) $$(benches_$1) $$D/bin/vx6 $$D/bin/vx6d $$D/bin/vx6-dataplane: $$D/flags
+	$$(call say,LD$(if $(filter main,$1),,-$1),$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc_$1) $$(link_$1) -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$$(extra_$1) $$(libs)
+
+everything_$1 := $$(archives_$1) $$(progs_$1) $$(units_$1) $$(fuzzers_$1) $$(benches_$1)
+-include $$(patsubst %.c,$$D/obj/%.d,$$(sources) $$(support) $$(benchlib) $$(mains) $$(units) $$(fuzzers) $$(benches) tests/fuzz/main.c)
+endef
+
+, := ,
+variants := main $(if $(filter check,$(goals)),clang) \
+	$(if $(filter san,$(goals)),san) $(if $(filter fuzz,$(goals)),fuzz)
+$(foreach v,$(variants),$(eval $(call variant_rules,$v)))
+.SECONDARY:
+
+# T=file, T=file:test or a substring of a file's name builds only what it
+# names; a T that names no file runs everything and lets tests/run choose.
+t_file := $(basename $(notdir $(firstword $(subst :, ,$(T)))))
+chosen  = $(or $(if $(T),$(foreach f,$1,$(if $(findstring $(t_file),$(notdir $f)),$f))),\
+	$(if $(T),$(if $(call named,$(units) $(fuzzers) $(scripts)),,$1),$1))
+named   = $(strip $(foreach f,$1,$(if $(findstring $(t_file),$(notdir $f)),$f)))
+run_env = VX6_TOP=$(TOP) VX6_BUILD=$(abspath $(BUILD)) \
+	VX6_BIN=$(abspath $(BUILD))/bin VX6_CMD=$(or $(VX6_CMD),$(BUILD)/bin/vx6)
+run_tests = $(run_env) tests/run $(if $(T),-T '$(T)') $1
+
+all: $(progs_main) $(benches_main) ## the programs, in build/bin
+	@:
+lib: $(archives_main) ## only the archives
+	@:
+
+test_bins := $(call chosen,$(units_main)) $(call chosen,$(fuzzers_main))
+test_scripts := $(call chosen,$(scripts))
+test: $(test_bins) $(if $(test_scripts),$(progs_main) $(benches_main)) ## every test; T=name runs one
+	$(Q)$(call run_tests,$(test_bins) $(test_scripts))
+
+endif
