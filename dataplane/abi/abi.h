@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_ABI_ABI_H
+#define VX6_DATAPLANE_ABI_ABI_H
+
+/* abi: the one door between the planes.
+ *
+ * One Unix SOCK_SEQPACKET; vx6-dataplane listens, vx6d connects, one
+ * client at a time.  Every message is one struct abi_msg of 1,024 bytes in
+ * host order (both ends are one host), whatever it says: a shorter or
+ * longer one closes the connection.  Commands carry a seq that the answer
+ * repeats; events have seq 0.
+ *
+ *     vx6d                                   vx6-dataplane
+ *       HELLO ------------------------------->
+ *       <------------- WELCOME + 3 descriptors (ring memfd, two eventfds)
+ *       LINK_ADD, HALF_ADD, .. --------------->  done whole, or refused
+ *       <---------------------- DONE {status}
+ *       DUMP --------------------------------->
+ *       <--- LINK_IS .., HALF_IS .., DUMP_END     never a key
+ *       <--- CONTROL, LINK_EVENT, HALF_EVENT, STALL   after SUBSCRIBE
+ *
+ * The data plane believes nothing: every index is range-checked, every
+ * enum compared, reserved bytes must be zero.  Keys are installed once: a
+ * HALF_ADD on a slot in use is VX6_EXISTS.  Who receives DONE for an add
+ * wipes its own copy of the keys.
+ *
+ * Circuit ids: vx6d assigns them, index in the low 20 bits, generation in
+ * the high 12, index 0 unused, so a stale id of a reused slot is refused.
+ * Links: vx6d assigns the index too, 1..links_max-1. */
+
+#include <stdint.h>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/wire/create.h"
+#include "dataplane/wire/link.h"
+
+#define ABI_VERSION  1u
+#define ABI_MSG_LEN  1024u
+#define ABI_NOTE_LEN 96u
+#define ABI_CTL_LEN  512u /* body of a control cell's message */
+#define ABI_IDX_BITS 20u
+#define ABI_IDX_MASK ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
+#define ABI_FD_CNT   3u /* WELCOME: ring memfd, up eventfd, down eventfd */
+
+enum abi_type {
+	/* commands, vx6d to data plane */
+	ABI_HELLO = 1,
+	ABI_LINK_ADD,
+	ABI_LINK_CHANGE, /* address and note only */
+	ABI_LINK_REMOVE, /* and every half-circuit on it, both ways */
+	ABI_HALF_ADD,
+	ABI_HALF_REMOVE,
+	ABI_SPLICE, /* reserved: VX6_UNSUPPORTED until splices exist */
+	ABI_UNSPLICE,
+	ABI_INJECT, /* control cell on a backward half-circuit */
+	ABI_DUMP,
+	ABI_SUBSCRIBE,
+	ABI_STATS,
+	/* answers */
+	ABI_WELCOME = 64,
+	ABI_DONE,
+	ABI_LINK_IS,
+	ABI_HALF_IS,
+	ABI_DUMP_END,
+	ABI_STATS_ARE,
+	/* events */
+	ABI_CONTROL = 128,
+	ABI_LINK_EVENT,
+	ABI_HALF_EVENT,
+	ABI_STALL
+};
+
+enum abi_half_kind {
+	ABI_HALF_FORWARD = 1, /* opens with key, sends on */
+	ABI_HALF_BACKWARD,    /* seals with key under its own counter */
+	ABI_HALF_LOCAL        /* no key: cells go up the ring unopened */
+};
+
+enum abi_half_event { ABI_HALF_IDLE = 1, ABI_HALF_EXHAUSTED, ABI_HALF_EXPIRED };
+
+struct abi_welcome {
+	uint8_t instance[16]; /* random per start of the data plane */
+	struct vx6_addr data; /* where cells arrive; ip may be any */
+	uint32_t links_max, halves_max;
+	uint32_t workers;
+	uint16_t u_v6, u_v4; /* largest UDP payload over each family */
+	uint8_t suites;      /* bit (1 << suite) for each suite it runs */
+	uint8_t zero[3];
+};
+
+struct abi_link { /* LINK_ADD, LINK_CHANGE; LINK_IS with keys zero */
+	struct vx6_link_keys keys;
+	struct vx6_addr peer; /* none = learn */
+	uint64_t ask_ns, ask_busy_ns;
+	uint32_t index, peer_index;
+	uint16_t u;
+	uint8_t behind_nat;
+	uint8_t state;    /* LINK_IS: vx6_link_state */
+	uint64_t srtt_ns; /* LINK_IS */
+	uint64_t cells_in, cells_out, bytes_in, bytes_out; /* LINK_IS */
+	struct vx6_addr observed; /* LINK_IS, LINK_EVENT */
+	uint8_t events;           /* LINK_EVENT: vx6_link_event */
+	uint8_t zero[3];
+	uint8_t note[ABI_NOTE_LEN];
+};
+
+struct abi_half { /* HALF_ADD; HALF_IS with key and iv zero */
+	uint8_t key[32];
+	uint8_t iv[16];
+	uint64_t start_rx; /* first counter valid on receipt */
+	uint64_t start_tx; /* BACKWARD: first counter sealed */
+	uint64_t life_ns;  /* from now; 0 = no end */
+	uint32_t id;       /* cells carry it to us */
+	uint32_t in_link;
+	uint32_t out_link; /* 0 for LOCAL */
+	uint32_t out_id;   /* 0 for LOCAL */
+	uint16_t cell_size_in, cell_size_out;
+	uint8_t kind;  /* abi_half_kind */
+	uint8_t suite; /* 0 for LOCAL */
+	uint8_t zero[2];
+	uint64_t cells, bytes, dropped; /* HALF_IS */
+	uint8_t note[ABI_NOTE_LEN];
+};
+
+struct abi_control {  /* INJECT and CONTROL: P of PROTOCOL.md section 9 */
+	uint32_t id;  /* INJECT: the backward half; CONTROL: that it came on */
+	uint16_t len; /* of body, <= ABI_CTL_LEN */
+	uint16_t zero;
+	uint8_t body[ABI_CTL_LEN];
+};
+
+struct abi_stats {
+	uint64_t drop[VX6_STATUS_CNT]; /* by reason, all workers */
+	uint64_t rx_cells, rx_bytes, tx_cells, tx_bytes;
+	uint64_t forwarded, backwarded, up, down, injected;
+	uint64_t busy_ns, spin_ns, blocked_ns;
+	uint64_t ring_full; /* cells for vx6d dropped */
+	uint32_t links, halves;
+};
+
+struct abi_msg {
+	uint16_t version; /* ABI_VERSION */
+	uint16_t type;    /* enum abi_type */
+	uint32_t seq;
+	uint32_t status; /* DONE: enum vx6_status */
+	uint32_t zero;
+	union {
+		struct abi_welcome welcome;
+		struct abi_link link;
+		struct abi_half half;
+		struct abi_control control;
+		struct abi_stats stats;
+		struct {
+			uint32_t index; /* LINK_REMOVE; STALL: worker */
+			uint32_t id;    /* HALF_REMOVE, HALF_EVENT */
+			uint32_t event; /* HALF_EVENT */
+			uint32_t zero;
+			uint64_t stalled_ns; /* STALL */
+		} ref;
+		uint8_t raw[ABI_MSG_LEN - 16];
+	} u;
+};
+
+_Static_assert(sizeof(struct abi_msg) == ABI_MSG_LEN, "one size for all");
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_WIRE_LAYER_H
+#define VX6_DATAPLANE_WIRE_LAYER_H
+
+/* layer: one hop's AEAD, one direction (PROTOCOL.md section 3).
+ *
+ *     H8 (8) | C = AEAD(key, nonce(ctr), AAD = H8, P)
+ *
+ * In place, both ways, at the byte where H8 lies:
+ *
+ *     open   H8 | C (len)              ->  .. | P (len - 16) | ..
+ *            P begins with the next layer's H8, or is the message
+ *     seal   .. (8) | P (n) | .. (16)  ->  H8 | C (n + 16)
+ *
+ * A layer knows no counters: who seals owns them, and must never seal
+ * twice under one (section 4).
+ *
+ * Ownership: the caller's memory; wipe with vx6_layer_wipe. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
+#include "dataplane/wire/aead/aead.h"
+#include "dataplane/wire/cell.h"
+
+enum vx6_suite {
+	VX6_SUITE_AES256_GCM = 1,
+	VX6_SUITE_CHACHA20_POLY1305 = 2,
+	VX6_SUITE_AEGIS128L = 3 /* reserved here; VX6_UNSUPPORTED */
+};
+
+struct vx6_layer {
+	struct vx6_aead aead;
+	uint8_t iv[16];
+	uint8_t suite; /* enum vx6_suite */
+};
+
+/* vx6_suite_offers tells whether this host can run a suite at all. */
+bool vx6_suite_offers(unsigned suite);
+
+/* vx6_layer_init takes the circuit's key and iv for one direction.
+ * VX6_UNSUPPORTED for a suite that this host has not. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status vx6_layer_init(struct vx6_layer *l,
+							  unsigned suite,
+							  const uint8_t key[32],
+							  const uint8_t iv[16]);
+
+/* vx6_layer_open opens H8 | C at h8 in place.  room is how many bytes may
+ * be read from h8 on; len comes from H8 and is checked against it
+ * (VX6_BAD_SIZE).  On VX6_OK the plaintext is *plain_len bytes at h8 + 8.
+ * VX6_BAD_TAG: the bytes are rubbish now, drop the cell. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_layer_open(const struct vx6_layer *l, uint8_t *h8, size_t room,
+	       size_t *plain_len);
+
+/* vx6_layer_seal seals plain_len bytes (0..1440) that lie at h8 + 8, and
+ * writes H8 before and the tag behind them: 8 + plain_len + 16 bytes at
+ * h8 are the caller's to be written. */
+VX6_NONNULL void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr,
+				enum vx6_kind kind, uint8_t *h8,
+				size_t plain_len);
+
+VX6_NONNULL void vx6_layer_wipe(struct vx6_layer *l);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_WIRE_WINDOW_H
+#define VX6_DATAPLANE_WIRE_WINDOW_H
+
+/* window: every counter of one direction at most once (PROTOCOL.md
+ * section 4, RFC 6479).
+ *
+ *      refused       remembered: 2048         not yet seen      refused
+ *    ----------|==========================|------------------|---------
+ *              top - 2048               top            start + 2^28
+ *
+ * A counter is fresh when it lies in [start, start + 2^28) and is above
+ * top, or within 2048 of it and its bit is clear.  Test, authenticate,
+ * and only then record: a window moved by a forged counter locks the
+ * honest peer out.
+ *
+ * Ownership: the caller's struct.  Threads: one writer. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
+
+#define VX6_WINDOW       2048u
+#define VX6_WINDOW_WORDS ((VX6_WINDOW + 64u) / 64u)
+#define VX6_CTR_SPAN     (UINT64_C(1) << 28) /* cells of a half-circuit */
+#define VX6_CTR_REBUILD  ((UINT64_C(1) << 27) + (UINT64_C(1) << 26))
+
+struct vx6_window {
+	uint64_t start; /* the first valid counter */
+	uint64_t next;  /* top + 1 - start: 0 = none seen yet */
+	uint64_t seen[VX6_WINDOW_WORDS];
+};
+
+/* vx6_window_init forgets everything; start is 48 bits, top two clear. */
+VX6_NONNULL void vx6_window_init(struct vx6_window *w, uint64_t start);
+
+/* vx6_window_fresh changes nothing.  VX6_OK, VX6_REPLAYED (seen, or older
+ * than the window) or VX6_OUT_OF_RANGE. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_fresh(const struct vx6_window *w, uint64_t ctr);
+
+/* vx6_window_record marks ctr seen.  Answers as vx6_window_fresh, and
+ * records only on VX6_OK, so that the second of twins in one burst
+ * loses. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_record(struct vx6_window *w, uint64_t ctr);
+
+/* vx6_ctr_start is the start of a direction from 16 bytes of KEY: the
+ * first 48 bits with the two top bits cleared. */
+VX6_NONNULL uint64_t vx6_ctr_start(const uint8_t key16[16]);
+
+#endif
