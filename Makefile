@@ -33,7 +33,7 @@ Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
 ACTIONS := all lib test demo check san bench mutants fuzz vectors
-NEEDS_DEV := check san mutants fuzz
+NEEDS_DEV := check fuzz
 ALONE   := help clean
 
 goals   := $(or $(MAKECMDGOALS),all)
@@ -69,6 +69,21 @@ in-root:
 else
 
 # ---- Debian 13: the build itself -----------------------------------------
+# The build root has all packages; on a host of that release they are asked.
+ifeq (,$(wildcard /etc/vx6-buildroot))
+lacking := $(shell image/buildroot/make --missing $(kind))
+ifneq (,$(lacking))
+ifeq ($(VX6_INSTALL),1)
+$(info installing $(lacking))
+installed := $(shell { apt-get update && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y --no-install-recommends $(lacking); } >&2 && echo yes)
+$(if $(installed),,$(error apt-get could not install them))
+else
+$(error packages are missing. Run: apt-get install $(lacking) -- or, as root, the same make with VX6_INSTALL=1)
+endif
+endif
+endif
+
 ifeq (,$(filter --jobserver%,$(MAKEFLAGS)))
 MAKEFLAGS += -j$(shell nproc)
 endif
@@ -201,21 +216,53 @@ $(foreach v,$(variants),$(eval $(call variant_rules,$v)))
 # T=file, T=file:test or a substring of a file's name builds only what it
 # names; a T that names no file runs everything and lets tests/run choose.
 t_file := $(basename $(notdir $(firstword $(subst :, ,$(T)))))
-chosen  = $(or $(if $(T),$(foreach f,$1,$(if $(findstring $(t_file),$(notdir $f)),$f))),\
-	$(if $(T),$(if $(call named,$(units) $(fuzzers) $(scripts)),,$1),$1))
+SECONDS ?= 60
+chosen_fuzz = $(foreach f,$1,$(if $(findstring $(F),$(notdir $f)),$f))
 named   = $(strip $(foreach f,$1,$(if $(findstring $(t_file),$(notdir $f)),$f)))
-run_env = VX6_TOP=$(TOP) VX6_BUILD=$(abspath $(BUILD)) \
-	VX6_BIN=$(abspath $(BUILD))/bin VX6_CMD=$(or $(VX6_CMD),$(BUILD)/bin/vx6)
-run_tests = $(run_env) tests/run $(if $(T),-T '$(T)') $1
+chosen  = $(if $(T),$(if $(call named,$(units) $(fuzzers) $(scripts)),$(call named,$1),$1),$1)
+# What a test finds in its environment; $1 is the variant's directory.
+run_env = VX6_TOP=$(TOP) VX6_BUILD=$(abspath $1) VX6_BIN=$(abspath $1)/bin \
+	VX6_CMD=$(or $(VX6_CMD),$1/bin/vx6)
+run_tests = $(call run_env,$1) tests/run $(if $(T),-T '$(T)') $2
 
 all: $(progs_main) $(benches_main) ## the programs, in build/bin
 	@:
 lib: $(archives_main) ## only the archives
 	@:
 
-test_bins := $(call chosen,$(units_main)) $(call chosen,$(fuzzers_main))
+test_bins    := $(call chosen,$(units_main)) $(call chosen,$(fuzzers_main))
 test_scripts := $(call chosen,$(scripts))
 test: $(test_bins) $(if $(test_scripts),$(progs_main) $(benches_main)) ## every test; T=name runs one
-	$(Q)$(call run_tests,$(test_bins) $(test_scripts))
+	$(Q)$(call run_tests,$(BUILD),$(test_bins) $(test_scripts))
+
+san_bins    := $(call chosen,$(units_san)) $(call chosen,$(fuzzers_san))
+san_scripts := $(if $(UNIT),,$(test_scripts))
+san: $(san_bins) $(if $(san_scripts),$(progs_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
+	$(Q)VX6_TIMEOUT_FACTOR=4 $(call run_tests,$(BUILD)/san,$(san_bins) $(san_scripts))
+
+demo: all ## three relays and a service on loopback, to be looked at
+	@test -x tests/demo/demo || { echo 'make demo: there is no tests/demo/demo' >&2; exit 1; }
+	$(Q)$(call run_env,$(BUILD)) tests/demo/demo
+
+bench: all ## the figures: JSON Lines on stdout, a table on stderr
+	@test -x benchmarks/run || { echo 'make bench: there is no benchmarks/run' >&2; exit 1; }
+	$(Q)$(call run_env,$(BUILD)) benchmarks/run
+
+check: $(everything_main) $(everything_clang) ## both compilers, linters, format, boundaries
+	$(Q)CFLAGS='$(filter-out -MMD -MP,$(cflags))' CC='$(CC)' CLANG='$(CLANG)' \
+		tests/check $(BUILD) $(archives_main)
+
+mutants: ## break the code on purpose; every breakage must turn a test red
+	$(Q)$(call run_env,$(BUILD)) tests/mutants/run $(M)
+
+fuzz: $(call chosen_fuzz,$(fuzzers_fuzz)) ## libFuzzer on every target; F=name, SECONDS=n
+	$(Q)for f in $^; do n=$${f##*/fuzz_}; echo "fuzz $$n"; \
+		mkdir -p $(BUILD)/fuzz/corpus/$$n $(BUILD)/fuzz/found; \
+		$$f -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/fuzz/found/$$n- \
+			$(BUILD)/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+vectors: ## make tests/vectors anew with the second implementation
+	$(Q)python3 tests/vectors/make_vectors.py
 
 endif
