@@ -28,9 +28,13 @@
  * the high 12, index 0 unused, so a stale id of a reused slot is refused.
  * Links: vx6d assigns the index too, 1..links_max-1. */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dataplane/base/addr.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
@@ -162,5 +166,57 @@ struct abi_msg {
 };
 
 _Static_assert(sizeof(struct abi_msg) == ABI_MSG_LEN, "one size for all");
+
+/* abi_type_name is a word for logs ("half-add"); "unknown" for others. */
+const char *abi_type_name(unsigned type);
+
+/* abi_check judges a message by itself, before anything is done with it:
+ * version (VX6_BAD_VERSION), a type that this side may say (VX6_BAD_KIND),
+ * seq 0 in events and only there, status and reserved bytes zero where they
+ * are, enums, booleans, sizes and 24-bit indices in range, everything
+ * behind the member that the type uses zero (VX6_MALFORMED).  from_client:
+ * vx6d said it.  Whether an index is in use or below links_max is the
+ * receiver's to know. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_check(const struct abi_msg *m,
+						     bool from_client);
+
+/* abi_wipe zeroes a message that may have carried keys. */
+VX6_NONNULL void abi_wipe(struct abi_msg *m);
+
+/* ---- the socket: all descriptors are non-blocking and close-on-exec ---- */
+
+/* abi_listen binds path with mode 0600 and listens.  A socket file that
+ * nobody listens on is removed first, and nothing else ever is: VX6_EXISTS
+ * when somebody listens, VX6_DENIED when path is no socket or not ours,
+ * VX6_MALFORMED for a path over 107 bytes, VX6_SYS with errno.  Call it
+ * before threads are started (it sets umask for a moment). */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_listen(int *fd,
+						      const char *path);
+
+/* abi_accept takes the next client; VX6_AGAIN when there is none,
+ * VX6_DENIED when it is another user (neither ours nor root; closed). */
+VX6_MUST_CHECK enum vx6_status abi_accept(int listen_fd, int *fd);
+
+/* abi_connect: VX6_UNREACHABLE when nobody listens (yet), VX6_AGAIN when
+ * the backlog is full, VX6_MALFORMED, VX6_SYS. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_connect(int *fd,
+						       const char *path);
+
+/* abi_send sends one message whole, with n descriptors (0..ABI_FD_CNT; they
+ * stay the caller's).  VX6_AGAIN: not now, poll for writing; VX6_CLOSED:
+ * the other side went. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(2) enum vx6_status
+	abi_send(int sock, const struct abi_msg *m, const int fds[],
+		 unsigned n);
+
+/* abi_recv takes one message and up to `want` descriptors, which become
+ * the caller's; unused places of fds are -1.  VX6_AGAIN: none there;
+ * VX6_CLOSED: end of stream; VX6_BAD_SIZE: shorter or longer than one
+ * message; VX6_MALFORMED: descriptors where none were wanted, or another
+ * number than `want` and not none.  After anything but OK and AGAIN close
+ * the connection; descriptors that came are closed already.  abi_check is
+ * the caller's next step. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(2) enum vx6_status
+	abi_recv(int sock, struct abi_msg *m, int fds[], unsigned want);
 
 #endif
