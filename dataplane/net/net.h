@@ -110,4 +110,8 @@ VX6_MUST_CHECK VX6_NONNULL unsigned net_recv(struct net_sock *s,
 VX6_MUST_CHECK VX6_NONNULL unsigned net_send(struct net_sock *s,
 					     struct net_out out[], unsigned n);
 
+/* net_route_mtu tells the MTU that this host's routes have towards a
+ * place, 0 where there is no route.  Nothing is sent.  Start-up only. */
+VX6_NONNULL unsigned net_route_mtu(const struct vx6_addr *to);
+
 #endif
