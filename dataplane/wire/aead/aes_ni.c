@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dataplane/wire/aead/impl.h"
+
+#include <immintrin.h>
+
+bool vx6_aes_ni_offers(void)
+{
+	return __builtin_cpu_supports("aes") &&
+	       __builtin_cpu_supports("sse4.1");
+}
+
+static __m128i get(const uint8_t *p)
+{
+	return _mm_loadu_si128((const __m128i_u *)(const void *)p);
+}
+
+VX6_TARGET("aes,sse4.1")
+void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
+			const uint8_t in[16])
+{
+	const uint8_t *k = a->enc;
+	__m128i x = _mm_xor_si128(get(in), get(k));
+
+	for (unsigned i = 1; i < a->rounds; i++)
+		x = _mm_aesenc_si128(x, get(k + i * 16u));
+	x = _mm_aesenclast_si128(x, get(k + a->rounds * 16u));
+	_mm_storeu_si128((__m128i_u *)(void *)out, x);
+}
+
+VX6_TARGET("aes,sse4.1")
+void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
+			const uint8_t in[16])
+{
+	const uint8_t *k = a->dec;
+	__m128i x = _mm_xor_si128(get(in), get(k));
+
+	for (unsigned i = 1; i < a->rounds; i++)
+		x = _mm_aesdec_si128(x, get(k + i * 16u));
+	x = _mm_aesdeclast_si128(x, get(k + a->rounds * 16u));
+	_mm_storeu_si128((__m128i_u *)(void *)out, x);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* kdf: the names of PROTOCOL.md section 1 against its own vectors
+ * (section 14), published ones, and what each function must refuse. */
+
+#include "tests/vectors/load.h"
+
+#include <sodium.h>
+
+#include "dataplane/wire/kdf.h"
+
+static int start(void **state)
+{
+	(void)state;
+	return sodium_init() < 0 ? -1 : 0;
+}
+
+static void equals_hex(const uint8_t *got, const char *hex)
+{
+	uint8_t want[64];
+	size_t n = 0;
+
+	assert_int_equal(sodium_hex2bin(want, sizeof(want), hex, strlen(hex),
+					NULL, &n, NULL),
+			 0);
+	assert_memory_equal(got, want, n);
+}
+
+static void section_14(void **state)
+{
+	uint8_t prk[32], out[32];
+	struct vx6_part part[] = {
+		{ "ab", 2 },
+                { "",   0 }
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 32; i++)
+		prk[i] = (uint8_t)i;
+	vx6_key(out, 32, prk, "VX6circ1", 1);
+	equals_hex(out, "963f0b4661f3c64d438bd0848556969857a8572248c2921e64c1"
+			"9bf254469722");
+	vx6_hash(out, "vx6/1 test", part, 2);
+	equals_hex(out, "8b9c83c486100fb7a9d88a5190dbaf1c07598371f38387c23de6"
+			"1f6b40bf986f");
+}
+
+/* Lengths are in the hash: nothing can move between neighbours. */
+static void hash_binds_the_parts_edges(void **state)
+{
+	const struct vx6_part one[] = {
+		{ "abc", 3 }
+	};
+	const struct vx6_part two[] = {
+		{ "ab", 2 },
+                { "c",  1 }
+	};
+	const struct vx6_part three[] = {
+		{ "ab", 2 },
+                { "c",  1 },
+                { NULL, 0 }
+	};
+	uint8_t h[6][64];
+
+	(void)state;
+	vx6_hash(h[0], "vx6/1 x", one, 1);
+	vx6_hash(h[1], "vx6/1 x", two, 2);
+	vx6_hash(h[2], "vx6/1 x", three, 3);
+	vx6_hash(h[3], "vx6/1 xa", one, 1);
+	vx6_hash(h[4], "vx6/1 x", NULL, 0);
+	vx6_hash64(h[5], "vx6/1 x", one, 1);
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned j = 0; j < i; j++)
+			assert_memory_not_equal(h[i], h[j], 32);
+}
+
+static void x25519_published(void **state)
+{
+	json_t *root = vec_load("published");
+	uint8_t k[32], u[32], want[32], out[32];
+	const json_t *v;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(vec_list(root, "x25519"), i, v)
+	{
+		vec_exact(v, "scalar", k, 32);
+		vec_exact(v, "point", u, 32);
+		vec_exact(v, "out", want, 32);
+		assert_int_equal(vx6_dh(out, k, u), VX6_OK);
+		assert_memory_equal(out, want, 32);
+	}
+	json_decref(root);
+}
+
+/* RFC 7748 section 5.2, iterated: k, u = X25519(k, u), k. */
+static void x25519_a_thousand_times(void **state)
+{
+	uint8_t k[32] = { 9 }, u[32] = { 9 }, out[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(vx6_dh(out, k, u), VX6_OK);
+		memcpy(u, k, 32);
+		memcpy(k, out, 32);
+	}
+	equals_hex(k, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d"
+		      "99532c51");
+}
+
+/* The points of small order, RFC 7748 section 6.1's zero check. */
+static void small_order_points_are_refused(void **state)
+{
+	static const char *const point[] = {
+		"0000000000000000000000000000000000000000000000000000000000000"
+		"000",
+		"0100000000000000000000000000000000000000000000000000000000000"
+		"000",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b"
+		"800",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1"
+		"157",
+		"ecfffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"f7f",
+		"edfffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"f7f",
+		"eefffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"f7f",
+	};
+	uint8_t k[32], u[32], out[32];
+
+	(void)state;
+	randombytes_buf(k, sizeof(k));
+	for (unsigned i = 0; i < VX6_COUNT(point); i++) {
+		assert_int_equal(
+			sodium_hex2bin(u, 32, point[i], 64, NULL, NULL, NULL),
+			0);
+		memset(out, 0xee, sizeof(out));
+		assert_int_equal(vx6_dh(out, k, u), VX6_BAD_KEY);
+		assert_true(sodium_is_zero(out, sizeof(out)));
+	}
+}
+
+static void ed25519_published(void **state)
+{
+	json_t *root = vec_load("published");
+	uint8_t seed[32], pk[32], want[32], sk[64], msg[8], sig[64], made[64];
+	const json_t *v;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(vec_list(root, "ed25519"), i, v)
+	{
+		size_t n = vec_bytes(v, "message", msg, sizeof(msg));
+
+		vec_exact(v, "seed", seed, 32);
+		vec_exact(v, "public", want, 32);
+		vec_exact(v, "signature", sig, 64);
+		crypto_sign_seed_keypair(pk, sk, seed);
+		assert_memory_equal(pk, want, 32);
+		crypto_sign_detached(made, NULL, msg, n, sk);
+		assert_memory_equal(made, sig, 64);
+		assert_int_equal(crypto_sign_verify_detached(sig, msg, n, pk),
+				 0);
+		sig[0] ^= 1;
+		assert_int_not_equal(
+			crypto_sign_verify_detached(sig, msg, n, pk), 0);
+	}
+	json_decref(root);
+}
+
+static void seal_and_open(void **state)
+{
+	uint8_t k[32], ad[5] = "adata", p[80], c[96], bad[96], out[96];
+
+	(void)state;
+	randombytes_buf(k, sizeof(k));
+	randombytes_buf(p, sizeof(p));
+	vx6_seal(c, k, ad, sizeof(ad), p, sizeof(p));
+	assert_int_equal(vx6_open(out, k, ad, sizeof(ad), c, sizeof(c)),
+			 VX6_OK);
+	assert_memory_equal(out, p, sizeof(p));
+	memcpy(out, p, sizeof(p));
+	vx6_seal(out, k, ad, sizeof(ad), out, sizeof(p));
+	assert_memory_equal(out, c, sizeof(c));
+	for (size_t bit = 0; bit < sizeof(c) * 8; bit++) {
+		memcpy(bad, c, sizeof(c));
+		bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		memset(out, 0, sizeof(out));
+		assert_int_equal(
+			vx6_open(out, k, ad, sizeof(ad), bad, sizeof(bad)),
+			VX6_BAD_TAG);
+		assert_true(sodium_is_zero(out, 80));
+	}
+	assert_int_equal(vx6_open(out, k, ad, 4, c, sizeof(c)), VX6_BAD_TAG);
+	assert_int_equal(vx6_open(out, k, NULL, 0, c, sizeof(c)), VX6_BAD_TAG);
+	for (size_t n = 0; n < 16; n++)
+		assert_int_equal(vx6_open(out, k, ad, 5, c, n), VX6_TRUNCATED);
+}
+
+static void stream_skips(void **state)
+{
+	uint8_t k[32], nonce[12] = { 0 }, all[300], part[300];
+
+	(void)state;
+	randombytes_buf(k, sizeof(k));
+	crypto_stream_chacha20_ietf(all, sizeof(all), nonce, k);
+	for (size_t skip = 0; skip <= sizeof(all); skip++)
+		for (size_t len = 0; len <= sizeof(all) - skip; len += 7) {
+			memset(part, 0x55, sizeof(part));
+			vx6_stream_xor(part, len, k, skip);
+			for (size_t i = 0; i < len; i++)
+				part[i] ^= 0x55;
+			assert_memory_equal(part, all + skip, len);
+			if (len < sizeof(part))
+				assert_int_equal(part[len], 0x55);
+		}
+}
+
+static void kid_is_a_prefix_of_the_same_hash(void **state)
+{
+	uint8_t pk[32], id[32];
+
+	(void)state;
+	randombytes_buf(pk, sizeof(pk));
+	vx6_node_id(id, pk);
+	assert_int_equal(vx6_kid(pk), (uint32_t)id[0] << 24 |
+					      (uint32_t)id[1] << 16 |
+					      (uint32_t)id[2] << 8 | id[3]);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest test[] = {
+		cmocka_unit_test(section_14),
+		cmocka_unit_test(hash_binds_the_parts_edges),
+		cmocka_unit_test(x25519_published),
+		cmocka_unit_test(x25519_a_thousand_times),
+		cmocka_unit_test(small_order_points_are_refused),
+		cmocka_unit_test(ed25519_published),
+		cmocka_unit_test(seal_and_open),
+		cmocka_unit_test(stream_skips),
+		cmocka_unit_test(kid_is_a_prefix_of_the_same_hash),
+	};
+
+	return cmocka_run_group_tests_name("kdf", test, start, NULL);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* layer: H8 and C, in place.  What a layer binds: key, iv, counter, kind,
+ * len, every byte of C; and that it writes nothing beside its own. */
+
+#include "tests/vectors/load.h"
+
+#include <sodium.h>
+
+#include "dataplane/wire/layer.h"
+
+#define PLAIN_MAX 1440u
+#define GUARD     0xa5
+
+static const unsigned suites[] = { VX6_SUITE_AES256_GCM,
+				   VX6_SUITE_CHACHA20_POLY1305 };
+
+static int start(void **state)
+{
+	(void)state;
+	return vx6_aead_start() == VX6_OK ? 0 : -1;
+}
+
+static struct vx6_layer layer_of(unsigned suite, uint8_t seed)
+{
+	struct vx6_layer l;
+	uint8_t key[32], iv[16];
+
+	memset(key, seed, sizeof(key));
+	for (unsigned i = 0; i < sizeof(iv); i++)
+		iv[i] = (uint8_t)(seed + 16 + i);
+	assert_int_equal(vx6_layer_init(&l, suite, key, iv), VX6_OK);
+	return l;
+}
+
+static void round_trip(unsigned suite, size_t n)
+{
+	static uint8_t buf[64 + 8 + PLAIN_MAX + 16 + 64], p[PLAIN_MAX];
+	struct vx6_layer l = layer_of(suite, 7);
+	uint64_t ctr = UINT64_C(0x010203040506) + n;
+	uint8_t *h8 = buf + 64;
+	size_t got = 0;
+
+	memset(buf, GUARD, sizeof(buf));
+	randombytes_buf(p, sizeof(p));
+	memcpy(h8 + 8, p, n);
+	vx6_layer_seal(&l, ctr, VX6_KIND_CONTROL, h8, n);
+	assert_int_equal(vx6_h8_ctr(h8), ctr);
+	assert_int_equal(vx6_h8_kind(h8), VX6_KIND_CONTROL);
+	assert_int_equal(vx6_h8_len(h8), n + 16);
+	for (unsigned i = 0; i < 64; i++) {
+		assert_int_equal(buf[i], GUARD);
+		assert_int_equal(h8[8 + n + 16 + i], GUARD);
+	}
+	assert_int_equal(vx6_layer_open(&l, h8, 8 + n + 16, &got), VX6_OK);
+	assert_int_equal(got, n);
+	assert_memory_equal(h8 + 8, p, n);
+	assert_int_equal(buf[63], GUARD);
+	assert_int_equal(h8[8 + n + 16], GUARD);
+}
+
+static void seal_and_open_at_every_length(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < VX6_COUNT(suites); s++)
+		if (vx6_suite_offers(suites[s]))
+			for (size_t n = 0; n <= PLAIN_MAX; n++)
+				round_trip(suites[s], n);
+}
+
+/* Bits of H8: counter, kind and len are the AAD; len is also a size. */
+static void every_bit_is_bound(void **state)
+{
+	uint8_t cell[8 + 40 + 16], bad[sizeof(cell)];
+	size_t n;
+
+	(void)state;
+	for (unsigned s = 0; s < VX6_COUNT(suites); s++) {
+		struct vx6_layer l = layer_of(suites[s], 9);
+
+		memset(cell, 3, sizeof(cell));
+		vx6_layer_seal(&l, 77, VX6_KIND_DATA, cell, 40);
+		for (size_t bit = 0; bit < sizeof(cell) * 8; bit++) {
+			memcpy(bad, cell, sizeof(bad));
+			bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			enum vx6_status st = vx6_layer_open(&l, bad,
+							    sizeof(bad), &n);
+			bool longer = vx6_h8_len(bad) > 56 ||
+				      vx6_h8_len(bad) < 16;
+
+			assert_int_equal(st,
+					 longer ? VX6_BAD_SIZE : VX6_BAD_TAG);
+		}
+		assert_int_equal(vx6_layer_open(&l, cell, sizeof(cell), &n),
+				 VX6_OK);
+	}
+}
+
+static void key_iv_and_suite_are_bound(void **state)
+{
+	uint8_t cell[8 + 40 + 16], key[32], iv[16];
+	struct vx6_layer l = layer_of(VX6_SUITE_CHACHA20_POLY1305, 9), m;
+	size_t n;
+
+	(void)state;
+	memset(cell, 3, sizeof(cell));
+	vx6_layer_seal(&l, 77, VX6_KIND_DATA, cell, 40);
+	for (unsigned i = 0; i < 28; i++) {
+		uint8_t copy[sizeof(cell)];
+
+		memset(key, 9, sizeof(key));
+		for (unsigned j = 0; j < sizeof(iv); j++)
+			iv[j] = (uint8_t)(25 + j);
+		if (i < 16)
+			key[i * 2] ^= 1;
+		else
+			iv[i - 16] ^= 1;
+		assert_int_equal(vx6_layer_init(&m, VX6_SUITE_CHACHA20_POLY1305,
+						key, iv),
+				 VX6_OK);
+		memcpy(copy, cell, sizeof(copy));
+		assert_int_equal(vx6_layer_open(&m, copy, sizeof(copy), &n),
+				 VX6_BAD_TAG);
+	}
+}
+
+static void sizes_are_checked_first(void **state)
+{
+	struct vx6_layer l = layer_of(VX6_SUITE_CHACHA20_POLY1305, 1);
+	uint8_t cell[8 + 20 + 16] = { 0 };
+	size_t n = 999;
+
+	(void)state;
+	vx6_layer_seal(&l, 5, VX6_KIND_DATA, cell, 20);
+	for (size_t room = 0; room < sizeof(cell); room++) {
+		uint8_t exact[sizeof(cell)];
+
+		memcpy(exact, cell, sizeof(exact));
+		assert_int_equal(vx6_layer_open(&l, exact, room, &n),
+				 VX6_BAD_SIZE);
+		assert_memory_equal(exact, cell, sizeof(exact));
+	}
+	vx6_h8_put(cell, 5, VX6_KIND_DATA, 15);
+	assert_int_equal(vx6_layer_open(&l, cell, sizeof(cell), &n),
+			 VX6_BAD_SIZE);
+	assert_int_equal(n, 999);
+}
+
+/* Section 3: the counter stands in bytes 6..11 of the nonce.  Worked out
+ * here with libsodium alone. */
+static void the_nonce_is_iv_xor_counter(void **state)
+{
+	struct vx6_layer l = layer_of(VX6_SUITE_CHACHA20_POLY1305, 40);
+	uint8_t cell[8 + 4 + 16] = { 0 }, want[4 + 16], key[32], nonce[12];
+	static const uint8_t ctr[6] = { 0x3a, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+
+	(void)state;
+	memset(key, 40, sizeof(key));
+	for (unsigned i = 0; i < 12; i++)
+		nonce[i] = (uint8_t)(56 + i);
+	for (unsigned i = 0; i < 6; i++)
+		nonce[6 + i] ^= ctr[i];
+	memcpy(cell + 8, "abcd", 4);
+	vx6_layer_seal(&l, UINT64_C(0x3abbccddeeff), VX6_KIND_DATA, cell, 4);
+	crypto_aead_chacha20poly1305_ietf_encrypt(want, NULL,
+						  (const uint8_t *)"abcd", 4,
+						  cell, 8, NULL, nonce, key);
+	assert_memory_equal(cell, ctr, 6);
+	assert_memory_equal(cell + 8, want, sizeof(want));
+}
+
+static void suites_that_are_not_here(void **state)
+{
+	static const unsigned none[] = { 0, VX6_SUITE_AEGIS128L, 4, 255, 256 };
+	uint8_t key[32] = { 1 }, iv[16] = { 1 };
+	struct vx6_layer l;
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(none); i++) {
+		assert_false(vx6_suite_offers(none[i]));
+		assert_int_equal(vx6_layer_init(&l, none[i], key, iv),
+				 VX6_UNSUPPORTED);
+	}
+	assert_true(vx6_suite_offers(VX6_SUITE_CHACHA20_POLY1305));
+}
+
+static void wiped_is_zero(void **state)
+{
+	struct vx6_layer l = layer_of(VX6_SUITE_CHACHA20_POLY1305, 1);
+
+	(void)state;
+	vx6_layer_wipe(&l);
+	assert_true(sodium_is_zero((const uint8_t *)&l, sizeof(l)));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest test[] = {
+		cmocka_unit_test(seal_and_open_at_every_length),
+		cmocka_unit_test(every_bit_is_bound),
+		cmocka_unit_test(key_iv_and_suite_are_bound),
+		cmocka_unit_test(sizes_are_checked_first),
+		cmocka_unit_test(the_nonce_is_iv_xor_counter),
+		cmocka_unit_test(suites_that_are_not_here),
+		cmocka_unit_test(wiped_is_zero),
+	};
+
+	return cmocka_run_group_tests_name("layer", test, start, NULL);
+}
