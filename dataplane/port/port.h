@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_PORT_PORT_H
+#define VX6_DATAPLANE_PORT_PORT_H
+
+/* port: datagrams in and out in bursts, whatever carries them.
+ *
+ *              take                     give
+ *        +---------------- pool <----------------+
+ *        v                  | rx                 |
+ *      worker <-------------+                    |
+ *        |                                       |
+ *        +-- tx --> sent, or dropped and counted +
+ *
+ * Back ends, behind the one table of functions below:
+ *
+ *     udp   a socket with GSO and GRO; needs no privilege
+ *     mem   two queues in memory, for tests and benchmarks
+ *
+ * A frame received is the frame that is sent: the relay rewrites it in
+ * place.  For a back end whose frames are shared with the kernel (one
+ * memory area, descriptors by index) the pool is that area, and a frame
+ * given to tx comes back to the pool when the kernel has finished with
+ * it.  peer and self are IP addresses and ports: Ethernet and routes are
+ * the back end's own affair, and link lets it keep them ready.
+ *
+ * tx never waits and never fails: what cannot be sent now is dropped and
+ * counted by reason.  frames received + taken = sent + dropped + given.
+ *
+ * Ownership: the pool is fixed at open; nothing is allocated afterwards.
+ * Threads: one worker has one port. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/net/net.h"
+
+#define PORT_FDS        4u    /* descriptors to poll at most */
+#define PORT_FRAMES_MIN 256u  /* in a pool: posted, in a burst, in spares */
+#define PORT_FRAMES     1024u /* by default: 2 MiB */
+
+struct port;
+
+struct port_ops {
+	const char *name;
+	/* up to n <= NET_BURST frames, without waiting */
+	unsigned (*rx)(struct port *p, struct net_frame *f[], unsigned n);
+	/* takes all n <= NET_BURST over */
+	void (*tx)(struct port *p, struct net_frame *f[], unsigned n);
+	/* descriptors that become readable when rx has something; at most
+	 * PORT_FDS */
+	unsigned (*fds)(const struct port *p, int fd[PORT_FDS]);
+	void (*close)(struct port *p);
+};
+
+struct VX6_ALIGNED(VX6_CACHELINE) port {
+	const struct port_ops *ops;
+	struct net_frame **pool; /* free ones, the warmest on top */
+	uint32_t pool_cnt, frame_cnt;
+	struct net_frame *frame; /* all of them */
+	uint8_t *mem;            /* their bytes, NET_FRAME_LEN each */
+	size_t map_len;
+	struct vx6_addr at; /* where datagrams arrive */
+	/* counted since the start, written by the worker alone */
+	uint64_t rx_frames, rx_bytes;
+	uint64_t tx_frames, tx_bytes;
+	uint64_t drop[VX6_STATUS_CNT]; /* by this port, either way */
+};
+
+struct port_opts {
+	struct vx6_addr bind; /* udp; ip all zero: any, both families */
+	uint32_t frames;      /* in the pool; 0 = PORT_FRAMES */
+	uint32_t rcvbuf, sndbuf;
+	bool no_gso, no_gro;
+};
+
+/* port_open_udp and port_open_mem make a port in allocated memory.
+ * VX6_CONFIG: fewer than PORT_FRAMES_MIN frames, or more than 2^20;
+ * VX6_SYS with errno (EADDRINUSE ..); VX6_NO_MEMORY.  *out is NULL then. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+port_open_udp(struct port **out, const struct port_opts *opts);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+port_open_mem(struct port **out, const struct port_opts *opts);
+
+static inline unsigned port_rx(struct port *p, struct net_frame *f[],
+			       unsigned n)
+{
+	return p->ops->rx(p, f, n);
+}
+
+static inline void port_tx(struct port *p, struct net_frame *f[], unsigned n)
+{
+	p->ops->tx(p, f, n);
+}
+
+/* port_take lends a frame to write a datagram into (data where a received
+ * one would lie, len 0, no addresses), or NULL when the pool is empty. */
+VX6_MUST_CHECK VX6_NONNULL static inline struct net_frame *
+port_take(struct port *p)
+{
+	struct net_frame *f;
+
+	if (vx6_unlikely(p->pool_cnt == 0))
+		return NULL;
+	f = p->pool[--p->pool_cnt];
+	f->data = p->mem + (size_t)f->index * NET_FRAME_LEN + NET_FRAME_FRONT;
+	f->len = 0;
+	f->link = 0;
+	f->peer = f->self = (struct vx6_addr){ 0 };
+	return f;
+}
+
+static inline void port_give(struct port *p, struct net_frame *const f[],
+			     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		p->pool[p->pool_cnt++] = f[i];
+}
+
+/* port_fds: what to poll for POLLIN while rx has nothing. */
+static inline unsigned port_fds(const struct port *p, int fd[PORT_FDS])
+{
+	return p->ops->fds(p, fd);
+}
+
+/* port_close ends the port and frees it; NULL is harmless. */
+void port_close(struct port *p);
+
+/* port_udp_sock is the socket of a udp port, for its counters and for what
+ * was really got; NULL for other ports. */
+VX6_NONNULL const struct net_sock *port_udp_sock(const struct port *p);
+
+/* ---- mem: the other side of the wire, same thread ---- */
+
+/* port_mem_put lets a copy of a datagram arrive.  False: pool empty, or len
+ * over NET_FRAME_CAP. */
+VX6_MUST_CHECK VX6_NONNULL bool port_mem_put(struct port *p, const void *data,
+					     size_t len,
+					     const struct vx6_addr *peer);
+
+/* port_mem_queue lets a frame that was taken arrive as it is. */
+VX6_NONNULL void port_mem_queue(struct port *p, struct net_frame *f);
+
+/* port_mem_get is the oldest frame sent, or NULL; give it back. */
+VX6_MUST_CHECK VX6_NONNULL struct net_frame *port_mem_get(struct port *p);
+
+/* ---- for back ends ---- */
+
+/* port_pool_init makes the pool of a port; port_pool_free ends it. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status port_pool_init(struct port *p,
+							  uint32_t frames);
+VX6_NONNULL void port_pool_free(struct port *p);
+
+#endif
