@@ -117,6 +117,10 @@ void api_on_cancel(struct api_call *call,
 /* api_user returns what api_on_cancel was given. */
 VX6_NONNULL void *api_user(const struct api_call *call);
 
+/* api_from_owner: root or the server's own user asks, not just a member of
+ * the group. */
+VX6_NONNULL bool api_from_owner(const struct api_call *call);
+
 /* api_code_name returns "failed", "usage", "unreachable" or "denied". */
 const char *api_code_name(enum api_code code);
 

@@ -233,6 +233,11 @@ void api_done(struct api_call *call, json_t *result)
 	    json_pack("{s:I, s:b, s:o}", "id", id, "ok", 1, "result", result));
 }
 
+bool api_from_owner(const struct api_call *call)
+{
+	return call->conn->owner;
+}
+
 /* make_text: JSON is UTF-8, and a message may quote somebody's bytes. */
 static void make_text(char *message)
 {

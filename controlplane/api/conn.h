@@ -37,6 +37,7 @@ struct api_conn {
 	size_t line_len, queue_len, queue_cap, queue_at;
 	uint32_t call_cnt;
 	enum api_conn_state state;
+	bool owner; /* who asks is root or our own user */
 };
 
 /* api_conn_init; VX6_NO_MEMORY. */
