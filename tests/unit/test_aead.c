@@ -104,6 +104,16 @@ static void published_under_libsodium(void **state)
 			 vx6_aead_offers(VX6_ALG_AES256_GCM) ? 6 : 2);
 }
 
+static void second_implementation_agrees(void **state)
+{
+	(void)state;
+	need(VX6_IMPL_SODIUM);
+	assert_int_equal(all_vectors("aead"),
+			 vx6_aead_offers(VX6_ALG_AES256_GCM) ? 32 : 16);
+	need(VX6_IMPL_IPSEC_MB);
+	assert_int_equal(all_vectors("aead"), 48);
+}
+
 static void offers_are_true(void **state)
 {
 	uint8_t key[32] = { 1 };
@@ -339,6 +349,7 @@ int main(void)
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(published_under_ipsec_mb),
 		cmocka_unit_test(published_under_libsodium),
+		cmocka_unit_test(second_implementation_agrees),
 		cmocka_unit_test(offers_are_true),
 		cmocka_unit_test(the_name_tells_which),
 		cmocka_unit_test(both_agree_at_every_length),

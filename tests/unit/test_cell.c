@@ -2,14 +2,9 @@
 /* cell: the sixteen header bytes, what is refused before any circuit is
  * looked up, and what header protection does to a changed bit. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/vectors/load.h"
 
-#include <cmocka.h>
 #include <sodium.h>
-#include <string.h>
 
 #include "dataplane/wire/cell.h"
 
@@ -185,6 +180,46 @@ static void a_changed_bit_leaves_nothing(void **state)
 	}
 }
 
+static void one_vector(const json_t *v)
+{
+	uint8_t key[16], made[VX6_CELL_MAX], wire[VX6_CELL_MAX];
+	size_t size = vec_bytes(v, "wire", wire, sizeof(wire));
+	struct vx6_cell c;
+	struct vx6_aes aes;
+	uint32_t link;
+
+	vec_exact(v, "key", key, sizeof(key));
+	vx6_aes_init(&aes, key, sizeof(key));
+	vx6_cell_put(made, (uint32_t)vec_int(v, "link"),
+		     (uint32_t)vec_int(v, "circ"));
+	vx6_h8_put(made + 8, vec_int(v, "counter"),
+		   (unsigned)vec_int(v, "kind"), vec_int(v, "len"));
+	vec_exact(v, "body", made + 16, size - 16);
+	vx6_cell_protect(&aes, made);
+	assert_memory_equal(made, wire, size);
+
+	assert_int_equal(vx6_cell_link(wire, size, &link), VX6_OK);
+	assert_int_equal(link, vec_int(v, "link"));
+	vx6_cell_unprotect(&aes, wire);
+	assert_int_equal(vx6_cell_parse(&c, wire, size), VX6_OK);
+	assert_int_equal(c.link, link);
+	assert_int_equal(c.circ, vec_int(v, "circ"));
+	assert_int_equal(c.ctr, vec_int(v, "counter"));
+	assert_int_equal(c.kind, vec_int(v, "kind"));
+	assert_int_equal(c.len, vec_int(v, "len"));
+}
+
+static void second_implementation_agrees(void **state)
+{
+	json_t *root = vec_load("cell");
+	const json_t *v;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(vec_list(root, "cell"), i, v) one_vector(v);
+	json_decref(root);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -195,6 +230,7 @@ int main(void)
 		cmocka_unit_test(the_size_to_send),
 		cmocka_unit_test(protection_is_one_block),
 		cmocka_unit_test(a_changed_bit_leaves_nothing),
+		cmocka_unit_test(second_implementation_agrees),
 	};
 
 	return cmocka_run_group_tests_name("cell", test, start, NULL);

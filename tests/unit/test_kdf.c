@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "dataplane/wire/kdf.h"
+#include "dataplane/wire/window.h"
 
 static int start(void **state)
 {
@@ -168,6 +169,185 @@ static void ed25519_published(void **state)
 	json_decref(root);
 }
 
+#define PARTS 8
+
+static void hash_vector(const json_t *v)
+{
+	static uint8_t data[PARTS][8192];
+	struct vx6_part part[PARTS];
+	const json_t *list = json_object_get(v, "parts");
+	uint8_t want[64], got[64];
+	size_t n = json_array_size(list);
+
+	assert_in_range(n, 0, PARTS);
+	for (size_t i = 0; i < n; i++) {
+		const char *hex = json_string_value(json_array_get(list, i));
+
+		assert_int_equal(sodium_hex2bin(data[i], sizeof(data[i]), hex,
+						strlen(hex), NULL, &part[i].len,
+						NULL),
+				 0);
+		part[i].data = data[i];
+	}
+	vec_exact(v, "hash", want, 32);
+	vx6_hash(got, vec_text(v, "label"), part, n);
+	assert_memory_equal(got, want, 32);
+	vec_exact(v, "hash64", want, 64);
+	vx6_hash64(got, vec_text(v, "label"), part, n);
+	assert_memory_equal(got, want, 64);
+}
+
+static void key_vector(const json_t *v)
+{
+	uint8_t prk[32], want[64], got[64];
+	size_t n = vec_bytes(v, "out", want, sizeof(want));
+
+	vec_exact(v, "prk", prk, 32);
+	vx6_key(got, n, prk, vec_text(v, "ctx"), vec_int(v, "id"));
+	assert_memory_equal(got, want, n);
+	vx6_key(got, 16, prk, vec_text(v, "ctx"), vec_int(v, "id"));
+	assert_int_equal(vx6_ctr_start(got), vec_int(v, "start"));
+}
+
+static void seal_vector(const json_t *v)
+{
+	static uint8_t ad[2048], p[2048], want[2048], got[2048];
+	uint8_t k[32];
+	size_t ad_len = vec_bytes(v, "ad", ad, sizeof(ad));
+	size_t n = vec_bytes(v, "plain", p, sizeof(p));
+
+	vec_exact(v, "k", k, 32);
+	vec_exact(v, "sealed", want, n + 16);
+	vx6_seal(got, k, ad, ad_len, p, n);
+	assert_memory_equal(got, want, n + 16);
+	assert_int_equal(vx6_open(got, k, ad, ad_len, want, n + 16), VX6_OK);
+	assert_memory_equal(got, p, n);
+}
+
+static void dh_vector(const json_t *v)
+{
+	uint8_t s[32], p[32], want[32], got[32];
+
+	vec_exact(v, "secret", s, 32);
+	vec_exact(v, "point", p, 32);
+	vec_exact(v, "out", want, 32);
+	assert_int_equal(vx6_dh(got, s, p), VX6_OK);
+	assert_memory_equal(got, want, 32);
+}
+
+static void small_vectors(const json_t *root)
+{
+	static uint8_t want[2048], got[2048], ikm[2048];
+	uint8_t k[32];
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(vec_list(root, "extract"), i, v)
+	{
+		size_t n = vec_bytes(v, "ikm", ikm, sizeof(ikm));
+
+		vec_exact(v, "h", k, 32);
+		vec_exact(v, "out", want, 32);
+		vx6_extract(got, k, ikm, n);
+		assert_memory_equal(got, want, 32);
+	}
+	json_array_foreach(vec_list(root, "stream"), i, v)
+	{
+		size_t n = vec_bytes(v, "out", want, sizeof(want));
+
+		vec_exact(v, "k", k, 32);
+		memset(got, 0, n);
+		vx6_stream_xor(got, n, k, 0);
+		assert_memory_equal(got, want, n);
+	}
+	json_array_foreach(vec_list(root, "id"), i, v)
+	{
+		vec_exact(v, "public", k, 32);
+		vec_exact(v, "id", want, 32);
+		vx6_node_id(got, k);
+		assert_memory_equal(got, want, 32);
+		assert_int_equal(vx6_kid(k), vec_int(v, "kid"));
+	}
+}
+
+static void second_implementation_agrees(void **state)
+{
+	json_t *root = vec_load("kdf");
+	const json_t *v;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(vec_list(root, "hash"), i, v) hash_vector(v);
+	json_array_foreach(vec_list(root, "key"), i, v) key_vector(v);
+	json_array_foreach(vec_list(root, "seal"), i, v) seal_vector(v);
+	json_array_foreach(vec_list(root, "dh"), i, v) dh_vector(v);
+	small_vectors(root);
+	json_decref(root);
+}
+
+/* Section 14's blinding: HASH64 is ours, the curve is libsodium's. */
+static void section_14_blinding(void **state)
+{
+	uint8_t seed[32], s[18], epoch[8] = { [7] = 1 }, pk[32], sk[64];
+	uint8_t wide[64], h[32], a[32], blinded[32], secret[32], d[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 32; i++)
+		seed[i] = (uint8_t)i;
+	for (unsigned i = 0; i < 18; i++)
+		s[i] = (uint8_t)(0xa0 + i);
+	crypto_sign_seed_keypair(pk, sk, seed);
+	equals_hex(pk, "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc"
+		       "8664125531b8");
+	const struct vx6_part part[] = {
+		{ pk,    32 },
+                { s,     18 },
+                { epoch, 8  }
+	};
+	vx6_hash64(wide, "vx6/1 blind", part, 3);
+	crypto_core_ed25519_scalar_reduce(h, wide);
+	equals_hex(h, "55995459410f698204143ebe4f6fb2ef97b9f14c4686c18c800706"
+		      "d07be7f90c");
+	assert_int_equal(crypto_scalarmult_ed25519_noclamp(blinded, h, pk), 0);
+	equals_hex(blinded, "837e0d0a570a15f36571baaa4bafa3696c1e205102485395"
+			    "5b7ce589e2de7e89");
+
+	crypto_hash_sha512(d, seed, 32);
+	memcpy(a, d, 32);
+	a[0] &= 0xf8;
+	a[31] = (uint8_t)((a[31] & 0x7f) | 0x40);
+	crypto_core_ed25519_scalar_mul(secret, h, a);
+	crypto_scalarmult_ed25519_base_noclamp(a, secret);
+	assert_memory_equal(a, blinded, 32);
+
+	const struct vx6_part nonce[] = {
+		{ d + 32,  32 },
+                { blinded, 32 }
+	};
+	uint8_t m[32 + 77], r[32], big_r[32], k[32], got[64];
+	vx6_hash64(wide, "vx6/1 blind nonce", nonce, 2);
+	memcpy(m, wide, 32);
+	memset(m + 32, 0x5a, 77);
+	crypto_hash_sha512(wide, m, sizeof(m));
+	crypto_core_ed25519_scalar_reduce(r, wide);
+	crypto_scalarmult_ed25519_base_noclamp(big_r, r);
+	uint8_t kin[32 + 32 + 77];
+	memcpy(kin, big_r, 32);
+	memcpy(kin + 32, blinded, 32);
+	memset(kin + 64, 0x5a, 77);
+	crypto_hash_sha512(wide, kin, sizeof(kin));
+	crypto_core_ed25519_scalar_reduce(k, wide);
+	crypto_core_ed25519_scalar_mul(k, k, secret);
+	memcpy(got, big_r, 32);
+	crypto_core_ed25519_scalar_add(got + 32, k, r);
+	equals_hex(got, "b9aa394b27cfa4067df9c4d2530ffd5011c094247fabc07c982e"
+			"4751935d96c7");
+	equals_hex(got + 32, "4436afa5639673b3943a5100c12f81ef2a7d12067af4b3a8"
+			     "7c54668734329f0e");
+	assert_int_equal(crypto_sign_verify_detached(got, m + 32, 77, blinded),
+			 0);
+}
+
 static void seal_and_open(void **state)
 {
 	uint8_t k[32], ad[5] = "adata", p[80], c[96], bad[96], out[96];
@@ -237,6 +417,8 @@ int main(void)
 		cmocka_unit_test(x25519_a_thousand_times),
 		cmocka_unit_test(small_order_points_are_refused),
 		cmocka_unit_test(ed25519_published),
+		cmocka_unit_test(second_implementation_agrees),
+		cmocka_unit_test(section_14_blinding),
 		cmocka_unit_test(seal_and_open),
 		cmocka_unit_test(stream_skips),
 		cmocka_unit_test(kid_is_a_prefix_of_the_same_hash),
