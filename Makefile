@@ -29,6 +29,7 @@ CC := gcc
 endif
 CLANG ?= clang-19
 TOP   := $(CURDIR)
+,     := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
@@ -103,7 +104,7 @@ mains    := $(wildcard dataplane/worker/main.c controlplane/main.c \
 	controlplane/cli/main.c)
 corpora  := $(sort $(wildcard tests/fuzz/corpus/*))
 scripts  := $(sort $(foreach f,$(wildcard tests/*/test_*),\
-	$(if $(filter %.c %.h,$f),,$f)))
+	$(if $(filter %.c %.h %.json %.md %.pyc,$f),,$f)))
 headers  := $(sort $(shell find dataplane controlplane config xdp benchmarks \
 	tests -name '*.h' 2>/dev/null))
 
@@ -207,7 +208,6 @@ everything_$1 := $$(patsubst %.c,$$D/obj/%.o,$$(wildcard tests/fuzz/main.c)) $$(
 -include $$(patsubst %.c,$$D/obj/%.d,$$(sources) $$(support) $$(benchlib) $$(mains) $$(units) $$(fuzzers) $$(benches) tests/fuzz/main.c)
 endef
 
-, := ,
 variants := main $(if $(filter check,$(goals)),clang) \
 	$(if $(filter san,$(goals)),san) $(if $(filter fuzz,$(goals)),fuzz)
 $(foreach v,$(variants),$(eval $(call variant_rules,$v)))
