@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/name.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
 
-#define ACCESS_NAME    16u /* [a-z0-9-]{1,15} and its NUL */
 #define ACCESS_NODES   64u /* node IDs in one list */
 #define ACCESS_ENTRIES 64u /* services, by default */
 
@@ -31,7 +31,7 @@ struct access_list {
 };
 
 struct access_entry {
-	char name[ACCESS_NAME]; /* zero padded */
+	char name[NAME_TEXT]; /* zero padded */
 	struct vx6_addr target;
 	struct access_list who;
 };
@@ -48,9 +48,6 @@ access_list_add(struct access_list *l, const uint8_t node[32]);
 /* access_list_has says whether node may.  It looks at every place. */
 VX6_NONNULL bool access_list_has(const struct access_list *l,
 				 const uint8_t node[32]);
-
-/* access_name_ok: is it a service's name? */
-VX6_NONNULL bool access_name_ok(const char *name);
 
 /* access_init makes an empty table of max entries (0 = ACCESS_ENTRIES).
  * VX6_NO_MEMORY. */

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "controlplane/loop/loop.h"
+#include "controlplane/record/message.h"
 #include "controlplane/session/quic.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/compiler.h"
@@ -41,12 +42,11 @@
 struct mux_hub;
 struct mux;
 
-enum mux_proto { MUX_TCP, MUX_UDP };
-
-enum mux_code { /* application error codes on the wire; any means RST */
-		MUX_CODE_RST = 1,      /* a TCP connection was reset */
-		MUX_CODE_BAD_OPEN = 2, /* no OPEN at the head of a stream */
-		MUX_CODE_TIME = 3      /* no OPEN, or no answer, in time */
+/* Application error codes on the wire; any of them means RST. */
+enum mux_code {
+	MUX_CODE_RST = 1,      /* a TCP connection was reset */
+	MUX_CODE_BAD_OPEN = 2, /* no OPEN at the head of a stream */
+	MUX_CODE_TIME = 3      /* no OPEN, or no answer, in time */
 };
 
 struct mux_limits {         /* 0 takes the default in brackets */
@@ -67,7 +67,7 @@ struct mux_hooks {
 	 * same work for every "no" (access_find does).  NULL: this end
 	 * offers nothing. */
 	enum vx6_status (*authorise)(void *ctx, struct quic_conn *c,
-				     const char *name, enum mux_proto proto,
+				     const char *name, enum msg_proto proto,
 				     struct vx6_addr *target);
 	void *ctx;
 };
