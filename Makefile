@@ -208,7 +208,7 @@ everything_$1 := $$(patsubst %.c,$$D/obj/%.o,$$(wildcard tests/fuzz/main.c)) $$(
 -include $$(patsubst %.c,$$D/obj/%.d,$$(sources) $$(support) $$(benchlib) $$(mains) $$(units) $$(fuzzers) $$(benches) tests/fuzz/main.c)
 endef
 
-variants := main $(if $(filter check,$(goals)),clang) \
+variants := main $(if $(filter check,$(goals))$(findstring /lint/,$(goals)),clang) \
 	$(if $(filter san,$(goals)),san) $(if $(filter fuzz,$(goals)),fuzz)
 $(foreach v,$(variants),$(eval $(call variant_rules,$v)))
 .SECONDARY:
