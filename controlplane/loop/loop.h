@@ -46,7 +46,7 @@ struct loop_opts {
 	void (*prepare)(void *ctx);
 	/* signalled is called once, for the first SIGTERM or SIGINT.  The
 	 * second ends the process in the system's way: who asks twice is in
-	 * a hurry.  NULL: signals are left alone. */
+	 * a hurry.  SIGPIPE is ignored.  NULL: signals are left alone. */
 	void (*signalled)(void *ctx, int signo);
 	void *ctx;
 };
@@ -69,7 +69,7 @@ void loop_close(struct loop *l);
 
 VX6_NONNULL uint64_t loop_now(const struct loop *l);
 
-/* loop_run turns until loop_stop.  loop_turn does one turn and, without
+/* loop_run turns until loop_stop, also one said before.  loop_turn does one turn and, without
  * wait, does not block in it. */
 VX6_NONNULL void loop_run(struct loop *l);
 VX6_NONNULL void loop_turn(struct loop *l, bool wait);
@@ -95,8 +95,8 @@ VX6_NONNULL_ARGS(1, 2, 3)
 void loop_timer_init(struct loop_timer *t, struct loop *l,
 		     void (*fire)(void *ctx), void *ctx);
 
-/* loop_timer_set sets or moves t.  A time that is past fires in the next
- * turn; VX6_NEVER clears. */
+/* loop_timer_set sets or moves t.  A time that is past counts as now and
+ * fires in the next turn; VX6_NEVER clears. */
 VX6_NONNULL void loop_timer_set(struct loop_timer *t, uint64_t due_ns);
 VX6_NONNULL void loop_timer_clear(struct loop_timer *t);
 
