@@ -57,7 +57,7 @@ struct onion_key { /* secret, but for the record's part */
 
 struct onion_options {
 	const char *run;      /* directory */
-	uint32_t replay_keys; /* ONION_KEYS_MIN..MAX; a power of two */
+	uint32_t replay_keys; /* ONION_KEYS_MIN..MAX; exact limit */
 	uint32_t rotate_s;    /* life of a key, from..until; >= 60 */
 };
 

@@ -16,6 +16,8 @@
  *
  * Threads: any.  Cost: start-up only. */
 
+#include <sys/types.h>
+
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
 
@@ -24,10 +26,11 @@ struct state_why {
 };
 
 /* state_dir makes sure that dir is a directory of ours which nobody else
- * may write: makes it (and missing parents) with mode 0700 when it is not
- * there.  VX6_CONFIG or VX6_SYS with why. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status state_dir(const char *dir,
-						     struct state_why *why);
+ * may write: makes it with mode (missing parents with 0755) when it is not
+ * there.  STATE wants 0700; RUN 0750, where a group may connect.
+ * VX6_CONFIG or VX6_SYS with why. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+state_dir(const char *dir, mode_t mode, struct state_why *why);
 
 /* state_lock takes STATE's lock and writes our pid into it; *fd holds it
  * until it is closed or the process ends, however it ends.  VX6_EXISTS when
