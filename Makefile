@@ -12,6 +12,8 @@
 #   M=name        make mutants: only these
 #   F=name        make fuzz: only this target;  SECONDS=n for how long
 #   UNIT=1        make san: unit tests and corpora only
+#   ROOMS=names   link only these, while another room does not compile
+#                 ("dataplane-% controlplane-core")
 #   V=1           show the commands
 #
 # On Debian 13 this runs as it is.  On any other host every target runs
@@ -112,7 +114,8 @@ headers  := $(sort $(shell find dataplane controlplane config xdp benchmarks \
 # dataplane-wire, config/x.c in config.
 room     = $(if $(filter dataplane/% controlplane/%,$1),$(call room2,$(subst /, ,$(dir $1))),$(firstword $(subst /, ,$1)))
 room2    = $(firstword $1)$(if $(word 2,$1),-$(word 2,$1))
-rooms   := $(sort $(foreach s,$(sources),$(call room,$s))) \
+ROOMS   ?= %
+rooms   := $(filter $(ROOMS),$(sort $(foreach s,$(sources),$(call room,$s)))) \
 	$(if $(support),support) $(if $(benchlib),bench)
 sources_of = $(if $(filter support,$1),$(support),$(if $(filter bench,$1),$(benchlib),$(foreach s,$(sources),$(if $(filter $1,$(call room,$s)),$s))))
 
