@@ -154,13 +154,25 @@ static bool is_private4(const uint8_t ip[4])
 	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
 }
 
+/* An IPv4 address inside an IPv6 one that a gateway or a tunnel would turn
+ * into the former: NAT64 (RFC 6052) and 6to4 (RFC 3056). */
+static bool embeds_private4(const uint8_t ip[16])
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+
+	if (memcmp(ip, nat64, sizeof(nat64)) == 0)
+		return is_private4(ip + 12);
+	return ip[0] == 0x20 && ip[1] == 0x02 && is_private4(ip + 2);
+}
+
 bool vx6_addr_is_private(const struct vx6_addr *a)
 {
-	static const uint8_t zero[15];
+	static const uint8_t zero[12];
 
 	if (vx6_addr_is_v4(a))
 		return is_private4(a->ip + 12);
-	return memcmp(a->ip, zero, sizeof(zero)) == 0 || /* ::, ::1 */
+	return memcmp(a->ip, zero, sizeof(zero)) == 0 || /* ::/96 */
 	       (a->ip[0] & 0xfe) == 0xfc || a->ip[0] == 0xff ||
-	       (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
+	       (a->ip[0] == 0xfe && (a->ip[1] & 0x80) == 0x80) ||
+	       embeds_private4(a->ip);
 }

@@ -55,8 +55,9 @@ VX6_NONNULL bool vx6_addr_is_v4(const struct vx6_addr *a);
 VX6_NONNULL bool vx6_addr_is_loopback(const struct vx6_addr *a);
 
 /* vx6_addr_is_private is true for what a stranger's record must not make
- * us dial: loopback, RFC 1918, RFC 4193, link-local, shared (RFC 6598),
- * unspecified, multicast. */
+ * us dial: loopback, RFC 1918, RFC 4193, link-local, site-local, shared
+ * (RFC 6598), unspecified, multicast and above; and IPv6 forms of these:
+ * ::/96, and NAT64 (RFC 6052) or 6to4 (RFC 3056) around one of them. */
 VX6_NONNULL bool vx6_addr_is_private(const struct vx6_addr *a);
 
 #endif
