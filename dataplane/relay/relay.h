@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_RELAY_RELAY_H
+#define VX6_DATAPLANE_RELAY_RELAY_H
+
+/* relay: bursts of cells in, the same frames, one layer less or more, out.
+ *
+ * A burst walks through phases.  Each is a short loop over the survivors of
+ * the one before, and each touches one kind of memory:
+ *
+ *   parse      cell headers     refuse what is not a cell of a link
+ *   unprotect  link keys        one AES block each
+ *   route      half-circuits    refuse what has no circuit here
+ *   fresh      windows          forward: test; backward: test and record
+ *   crypt      payloads, keys   forward: open; backward: seal
+ *   record     windows          forward: record, the first of twins wins
+ *   rewrite    headers          for the next hop, or up, or to nobody
+ *
+ *                      +--> tx    rewritten, to be sent
+ *     frames in -------+--> up    header unprotected, for vx6d's ring
+ *     spares used      +--> free  dropped, or read and done with
+ *
+ * Every frame ends in exactly one of the three lists: in + spares used =
+ * tx + up + free, and every test checks it after every call.  Drops are
+ * counted by status, by half-circuit where there is one, and never logged.
+ *
+ *     half-circuit    a cell that came in is
+ *     FORWARD         opened: kind 1 goes on, 2 becomes an event, 3 ends
+ *     BACKWARD        sealed whole under the half's own counter
+ *     LOCAL           handed up unopened; vx6d has its key and window
+ *
+ * A FORWARD half may have no out_link (this node is the terminal: kind 1
+ * has nowhere to go, the place where splices will be); a BACKWARD half may
+ * have no in_link (nothing comes in, control cells are injected).
+ *
+ * No I/O, clock, allocation or lock here: memory, time, randomness and
+ * frames come in.  What vx6d should know waits as struct abi_msg in a
+ * short queue that the caller drains; a control cell that finds it full is
+ * dropped and counted, everything else is said again later.
+ *
+ * Ownership: struct relay and its memory are the caller's and secret: wipe
+ * with relay_wipe.  Threads: one worker writes and reads it.
+ * Cost: about 2.1 KiB a half-circuit, 4.5 KiB a link, when used. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/abi/abi.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/rand.h"
+#include "dataplane/base/status.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/wire/layer.h"
+#include "dataplane/wire/link.h"
+#include "dataplane/wire/window.h"
+
+#define RELAY_BURST  NET_BURST
+#define RELAY_SPARES 16u /* frames for probes and control cells of our own */
+#define RELAY_OUT    (RELAY_BURST + RELAY_SPARES)
+#define RELAY_EVENTS 256u /* a power of two */
+
+#define RELAY_HALVES     65536u /* by default */
+#define RELAY_HALVES_MAX (1u << ABI_IDX_BITS)
+#define RELAY_LINKS      4096u /* by default */
+#define RELAY_LINKS_MAX  65536u
+#define RELAY_IDLE_NS    (600 * VX6_SEC)
+#define RELAY_BAD_TAGS   (UINT64_C(1) << 36) /* close a half-circuit */
+#define RELAY_CTL_NS     (VX6_SEC / 32)      /* control cells: 32/s .. */
+#define RELAY_CTL_BURST  64u                 /* .. in bursts of 64 */
+
+struct relay_opts {
+	uint32_t links_max;  /* indices 1..links_max-1; 0 = RELAY_LINKS */
+	uint32_t halves_max; /* likewise; 0 = RELAY_HALVES */
+	uint64_t idle_ns;    /* without a cell: HALF_EVENT; 0 = default */
+	uint64_t bad_tags;   /* failed tags that close a half; 0 = default */
+};
+
+struct VX6_ALIGNED(VX6_CACHELINE) relay_link {
+	struct vx6_link link;
+	bool used;
+	struct vx6_addr self; /* ours that the peer proved; none = any */
+	uint64_t cells_in, cells_out, bytes_in, bytes_out;
+	uint8_t events; /* vx6_link_event not yet said */
+	uint8_t note[ABI_NOTE_LEN];
+};
+
+/* The first line is all that most cells need besides window and layer. */
+struct VX6_ALIGNED(VX6_CACHELINE) relay_half {
+	uint32_t id; /* 0 = free */
+	uint32_t in_link, out_link, out_id;
+	uint64_t expires_ns;
+	uint64_t tx_next; /* BACKWARD: the next counter to seal */
+	uint64_t tx_end;
+	uint16_t size_in, size_out; /* cell sizes, as in PROTOCOL.md 2 */
+	uint8_t kind;               /* abi_half_kind */
+	uint8_t suite;
+	uint8_t said; /* bit (1 << abi_half_event): event is out */
+	uint8_t zero;
+	uint64_t last_ns; /* last cell accepted */
+	uint64_t cells, bytes, dropped;
+	uint64_t bad_tags;
+	uint64_t ctl_ns; /* when the control cells' bucket is full again */
+	struct vx6_window win;
+};
+
+struct relay_cold { /* read when asked for only */
+	uint64_t start_tx;
+	uint8_t note[ABI_NOTE_LEN];
+};
+
+struct VX6_ALIGNED(VX6_CACHELINE) relay {
+	struct relay_opts opts;
+	struct relay_link *link;
+	uint64_t *link_due;
+	struct relay_half *half;
+	struct vx6_layer *layer;
+	struct relay_cold *cold;
+	struct vx6_rand *rnd;
+	uint32_t links, halves;    /* in use */
+	uint32_t link_hi, half_hi; /* no index at or above was ever used */
+	uint64_t links_ns;         /* the earliest of link_due */
+	uint64_t sweep_ns;         /* next look at all half-circuits */
+	uint32_t sweep_at;         /* where that look is; 0 = not looking */
+	bool moved;                /* cells since the last sweep */
+	struct abi_stats n;        /* what is counted here */
+	uint64_t probes_in, probes_out, control_in, drop_cells;
+	/* the caller tops it up before each call */
+	struct net_frame *spare[RELAY_SPARES];
+	unsigned spare_cnt;
+	uint32_t ev_head, ev_cnt;
+	struct abi_msg ev[RELAY_EVENTS];
+};
+
+struct relay_out { /* every call fills it anew */
+	struct net_frame *tx[RELAY_OUT], *up[RELAY_BURST], *free[RELAY_OUT];
+	unsigned tx_cnt, up_cnt, free_cnt;
+};
+
+/* relay_need is the memory that relay_init wants, zeroed and aligned to a
+ * page; untouched slots are never written.  0: limits out of range. */
+VX6_NONNULL size_t relay_need(const struct relay_opts *opts);
+
+/* relay_init; VX6_CONFIG where relay_need says 0. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_init(struct relay *r, const struct relay_opts *opts, void *mem,
+	   struct vx6_rand *rnd);
+
+/* relay_wipe zeroes every key that was ever put into the tables. */
+VX6_NONNULL void relay_wipe(struct relay *r);
+
+/* ---- cells ---- */
+
+/* relay_burst takes n <= RELAY_BURST received frames.  An up frame holds
+ * the whole datagram, header unprotected, and link the index it came on. */
+VX6_NONNULL void relay_burst(struct relay *r, struct net_frame *const f[],
+			     unsigned n, uint64_t now_ns,
+			     struct relay_out *out);
+
+/* One cell of a LOCAL half-circuit to send: f holds H8 | C and nothing
+ * before it that matters. */
+struct relay_down {
+	struct net_frame *f;
+	uint32_t link, circ; /* goes out on; the receiver's id */
+	uint16_t cell_size;
+};
+
+/* relay_down gives n <= RELAY_BURST cells link header, pad, protection and
+ * addresses; refuses VX6_NO_LINK, VX6_NO_CIRCUIT (id 0), VX6_BAD_SIZE,
+ * VX6_BAD_KIND, VX6_NO_ROUTE. */
+VX6_NONNULL void relay_down(struct relay *r, const struct relay_down d[],
+			    unsigned n, uint64_t now_ns, struct relay_out *out);
+
+/* relay_tick does what is due: probes, expiry, idle half-circuits, events
+ * that found no room.  A bounded piece of work; call it when relay_due has
+ * come, after the frames that have arrived. */
+VX6_NONNULL void relay_tick(struct relay *r, uint64_t now_ns,
+			    struct relay_out *out);
+VX6_NONNULL uint64_t relay_due(const struct relay *r);
+
+/* relay_event returns the oldest event, seq 0, or NULL; relay_event_done
+ * takes it off. */
+VX6_NONNULL const struct abi_msg *relay_event(const struct relay *r);
+VX6_NONNULL void relay_event_done(struct relay *r);
+
+/* ---- commands: done whole, or refused with the tables as they were.
+ * Messages have passed abi_check; indices are judged here. ---- */
+
+/* VX6_NO_ROOM: index beyond the limit; VX6_EXISTS; VX6_MALFORMED. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_link_add(struct relay *r, const struct abi_link *l, uint64_t now_ns);
+
+/* Takes the note, and the address where there is one and it is another:
+ * the link is asked there at once.  VX6_NO_LINK. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_link_change(struct relay *r, const struct abi_link *l, uint64_t now_ns);
+
+/* Ends the link and every half-circuit that touches it.  VX6_NO_LINK.
+ * Cost: looks at each half-circuit once. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status relay_link_remove(struct relay *r,
+							     uint32_t index);
+
+/* VX6_NO_ROOM, VX6_EXISTS (slot in use), VX6_NO_LINK, VX6_UNSUPPORTED
+ * (suite), VX6_MALFORMED (a start over 46 bits, links a kind cannot have,
+ * id 0 to send under, a cell size that does not exist). */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_half_add(struct relay *r, const struct abi_half *h, uint64_t now_ns);
+
+/* VX6_NO_CIRCUIT. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status relay_half_remove(struct relay *r,
+							     uint32_t id);
+
+/* relay_inject seals body as a kind-2 cell on a BACKWARD half, under its
+ * own counter, in a spare.  VX6_NO_CIRCUIT, VX6_EXPIRED, VX6_EXHAUSTED,
+ * VX6_NO_ROUTE, VX6_BAD_SIZE, VX6_NO_ROOM (no spare). */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_inject(struct relay *r, const struct abi_control *c, uint64_t now_ns,
+	     struct relay_out *out);
+
+/* relay_dump writes the next LINK_IS or HALF_IS, never a key; *cursor is 0
+ * at first.  False: that was all.  Cost: bounded, may answer true with
+ * m->type 0 when it only got on. */
+VX6_MUST_CHECK VX6_NONNULL bool relay_dump(const struct relay *r,
+					   uint64_t now_ns, uint64_t *cursor,
+					   struct abi_msg *m);
+
+#endif

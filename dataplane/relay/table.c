@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sodium.h>
+#include <string.h>
+
+#include "dataplane/relay/inner.h"
+
+#define PAGE       4096u
+#define START_MAX  ((UINT64_C(1) << 46) - 1u) /* PROTOCOL.md section 4 */
+#define DUMP_STEPS 1024u                      /* slots looked at in one call */
+
+_Static_assert((RELAY_EVENTS & (RELAY_EVENTS - 1)) == 0, "a mask");
+_Static_assert(offsetof(struct relay_half, last_ns) <= VX6_CACHELINE,
+	       "what every cell reads is one line");
+
+/* ---- memory ---- */
+
+static size_t pages(size_t cnt, size_t each)
+{
+	return (cnt * each + PAGE - 1) / PAGE * PAGE;
+}
+
+static struct relay_opts defaults(const struct relay_opts *o)
+{
+	struct relay_opts d = *o;
+
+	if (d.links_max == 0)
+		d.links_max = RELAY_LINKS;
+	if (d.halves_max == 0)
+		d.halves_max = RELAY_HALVES;
+	if (d.idle_ns == 0)
+		d.idle_ns = RELAY_IDLE_NS;
+	if (d.bad_tags == 0)
+		d.bad_tags = RELAY_BAD_TAGS;
+	return d;
+}
+
+static bool in_limits(const struct relay_opts *o)
+{
+	return o->links_max >= 2 && o->links_max <= RELAY_LINKS_MAX &&
+	       o->halves_max >= 2 && o->halves_max <= RELAY_HALVES_MAX;
+}
+
+size_t relay_need(const struct relay_opts *opts)
+{
+	struct relay_opts o = defaults(opts);
+
+	if (!in_limits(&o))
+		return 0;
+	return pages(o.links_max, sizeof(struct relay_link)) +
+	       pages(o.links_max, sizeof(uint64_t)) +
+	       pages(o.halves_max, sizeof(struct relay_half)) +
+	       pages(o.halves_max, sizeof(struct vx6_layer)) +
+	       pages(o.halves_max, sizeof(struct relay_cold));
+}
+
+enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
+			   void *mem, struct vx6_rand *rnd)
+{
+	struct relay_opts o = defaults(opts);
+	uint8_t *at = mem;
+
+	if (!in_limits(&o))
+		return VX6_CONFIG;
+	memset(r, 0, sizeof(*r));
+	r->opts = o;
+	r->rnd = rnd;
+	r->link = (struct relay_link *)(void *)at;
+	at += pages(o.links_max, sizeof(*r->link));
+	r->link_due = (uint64_t *)(void *)at;
+	at += pages(o.links_max, sizeof(*r->link_due));
+	r->half = (struct relay_half *)(void *)at;
+	at += pages(o.halves_max, sizeof(*r->half));
+	r->layer = (struct vx6_layer *)(void *)at;
+	at += pages(o.halves_max, sizeof(*r->layer));
+	r->cold = (struct relay_cold *)(void *)at;
+	r->link_hi = r->half_hi = 1;
+	r->links_ns = r->sweep_ns = VX6_NEVER;
+	return VX6_OK;
+}
+
+void relay_wipe(struct relay *r)
+{
+	for (uint32_t i = 1; i < r->link_hi; i++)
+		vx6_link_wipe(&r->link[i].link);
+	for (uint32_t i = 1; i < r->half_hi; i++)
+		vx6_layer_wipe(&r->layer[i]);
+	sodium_memzero(r->ev, sizeof(r->ev));
+}
+
+/* ---- events ---- */
+
+struct abi_msg *relay_event_room(struct relay *r, enum abi_type type)
+{
+	struct abi_msg *m;
+
+	if (r->ev_cnt == RELAY_EVENTS)
+		return NULL;
+	m = &r->ev[(r->ev_head + r->ev_cnt++) % RELAY_EVENTS];
+	memset(m, 0, sizeof(*m));
+	m->version = ABI_VERSION;
+	m->type = (uint16_t)type;
+	return m;
+}
+
+const struct abi_msg *relay_event(const struct relay *r)
+{
+	return r->ev_cnt > 0 ? &r->ev[r->ev_head] : NULL;
+}
+
+void relay_event_done(struct relay *r)
+{
+	assert(r->ev_cnt > 0);
+	r->ev_head = (r->ev_head + 1) % RELAY_EVENTS;
+	r->ev_cnt--;
+}
+
+bool relay_say_half(struct relay *r, struct relay_half *h,
+		    enum abi_half_event ev)
+{
+	uint8_t bit = (uint8_t)(1u << ev);
+	struct abi_msg *m;
+
+	if (h->said & bit)
+		return true;
+	m = relay_event_room(r, ABI_HALF_EVENT);
+	if (m == NULL)
+		return false;
+	h->said |= bit;
+	m->u.ref.id = h->id;
+	m->u.ref.event = (uint32_t)ev;
+	return true;
+}
+
+void relay_say_link(struct relay *r, struct relay_link *l, uint64_t now)
+{
+	struct abi_msg *m;
+
+	if (l->events == 0)
+		return;
+	m = relay_event_room(r, ABI_LINK_EVENT);
+	if (m == NULL) {
+		if (r->sweep_ns > now + VX6_SEC)
+			r->sweep_ns = now + VX6_SEC; /* said then */
+		return;
+	}
+	relay_fill_link(l, &m->u.link);
+	m->u.link.events = l->events;
+	l->events = 0;
+}
+
+/* ---- links ---- */
+
+enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
+			       uint64_t now_ns)
+{
+	const struct vx6_link_setup setup = {
+		.keys = a->keys,
+		.peer = a->peer,
+		.ask_ns = a->ask_ns,
+		.ask_busy_ns = a->ask_busy_ns,
+		.index = a->index,
+		.peer_index = a->peer_index,
+		.u = a->u,
+		.behind_nat = a->behind_nat != 0,
+	};
+	struct relay_link *l;
+	enum vx6_status st;
+
+	if (a->index == 0)
+		return VX6_MALFORMED;
+	if (a->index >= r->opts.links_max)
+		return VX6_NO_ROOM;
+	l = &r->link[a->index];
+	if (l->used)
+		return VX6_EXISTS;
+	memset(l, 0, sizeof(*l));
+	st = vx6_link_init(&l->link, &setup, now_ns);
+	sodium_memzero((void *)(uintptr_t)&setup, sizeof(setup));
+	if (st != VX6_OK) {
+		vx6_link_wipe(&l->link);
+		return st;
+	}
+	l->used = true;
+	memcpy(l->note, a->note, sizeof(l->note));
+	r->links++;
+	if (a->index >= r->link_hi)
+		r->link_hi = a->index + 1;
+	r->link_due[a->index] = vx6_link_due(&l->link);
+	if (r->link_due[a->index] < r->links_ns)
+		r->links_ns = r->link_due[a->index];
+	return VX6_OK;
+}
+
+enum vx6_status relay_link_change(struct relay *r, const struct abi_link *a,
+				  uint64_t now_ns)
+{
+	struct relay_link *l = live_link(r, a->index);
+
+	if (l == NULL)
+		return VX6_NO_LINK;
+	memcpy(l->note, a->note, sizeof(l->note));
+	if (vx6_addr_is_none(&a->peer) || vx6_addr_eq(&a->peer, &l->link.addr))
+		return VX6_OK;
+	vx6_link_redirect(&l->link, &a->peer, now_ns);
+	l->self = (struct vx6_addr){ 0 };
+	r->link_due[a->index] = vx6_link_due(&l->link);
+	if (r->link_due[a->index] < r->links_ns)
+		r->links_ns = r->link_due[a->index];
+	return VX6_OK;
+}
+
+enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
+{
+	struct relay_link *l = live_link(r, index);
+
+	if (l == NULL)
+		return VX6_NO_LINK;
+	for (uint32_t i = 1; i < r->half_hi; i++) {
+		struct relay_half *h = &r->half[i];
+
+		if (h->id != 0 && (h->in_link == index || h->out_link == index))
+			relay_half_end(r, h);
+	}
+	vx6_link_wipe(&l->link);
+	memset(l, 0, sizeof(*l));
+	r->link_due[index] = VX6_NEVER;
+	r->links--;
+	return VX6_OK;
+}
+
+/* ---- half-circuits ---- */
+
+/* Which links a kind has, and what it seals or opens with. */
+static enum vx6_status sane(const struct abi_half *a)
+{
+	bool in = a->in_link != 0, out = a->out_link != 0;
+
+	if (idx_of(a->id) == 0 || a->start_rx > START_MAX ||
+	    a->start_tx > START_MAX || !vx6_cell_size_ok(a->cell_size_in) ||
+	    !vx6_cell_size_ok(a->cell_size_out) || out != (a->out_id != 0))
+		return VX6_MALFORMED;
+	switch (a->kind) {
+	case ABI_HALF_FORWARD: return in ? VX6_OK : VX6_MALFORMED;
+	case ABI_HALF_BACKWARD: return out ? VX6_OK : VX6_MALFORMED;
+	case ABI_HALF_LOCAL:
+		return in && !out && a->suite == 0 ? VX6_OK : VX6_MALFORMED;
+	default: return VX6_MALFORMED;
+	}
+}
+
+static uint64_t end_of(uint64_t now, uint64_t life)
+{
+	return life == 0 || life > VX6_NEVER - now ? VX6_NEVER : now + life;
+}
+
+enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
+			       uint64_t now_ns)
+{
+	enum vx6_status st = sane(a);
+	uint32_t i = idx_of(a->id);
+	struct relay_half *h;
+
+	if (st != VX6_OK)
+		return st;
+	if (i >= r->opts.halves_max)
+		return VX6_NO_ROOM;
+	h = &r->half[i];
+	if (h->id != 0)
+		return VX6_EXISTS;
+	if ((a->in_link != 0 && live_link(r, a->in_link) == NULL) ||
+	    (a->out_link != 0 && live_link(r, a->out_link) == NULL))
+		return VX6_NO_LINK;
+	if (a->kind != ABI_HALF_LOCAL) {
+		st = vx6_layer_init(&r->layer[i], a->suite, a->key, a->iv);
+		if (st != VX6_OK)
+			return st;
+	}
+	*h = (struct relay_half){
+		.id = a->id,
+		.in_link = a->in_link,
+		.out_link = a->out_link,
+		.out_id = a->out_id,
+		.expires_ns = end_of(now_ns, a->life_ns),
+		.tx_next = a->start_tx,
+		.tx_end = a->start_tx + VX6_CTR_SPAN,
+		.size_in = a->cell_size_in,
+		.size_out = a->cell_size_out,
+		.kind = a->kind,
+		.suite = a->suite,
+		.last_ns = now_ns,
+	};
+	vx6_window_init(&h->win, a->start_rx);
+	r->cold[i].start_tx = a->start_tx;
+	memcpy(r->cold[i].note, a->note, sizeof(a->note));
+	r->halves++;
+	if (i >= r->half_hi)
+		r->half_hi = i + 1;
+	if (r->sweep_ns > now_ns + VX6_SEC)
+		r->sweep_ns = now_ns + VX6_SEC;
+	return VX6_OK;
+}
+
+void relay_half_end(struct relay *r, struct relay_half *h)
+{
+	if (h->kind != ABI_HALF_LOCAL)
+		vx6_layer_wipe(&r->layer[idx_of(h->id)]);
+	memset(h, 0, sizeof(*h));
+	r->halves--;
+}
+
+enum vx6_status relay_half_remove(struct relay *r, uint32_t id)
+{
+	struct relay_half *h = live_half(r, id);
+
+	if (h == NULL)
+		return VX6_NO_CIRCUIT;
+	relay_half_end(r, h);
+	return VX6_OK;
+}
+
+/* ---- dump ---- */
+
+void relay_fill_link(const struct relay_link *l, struct abi_link *to)
+{
+	to->peer = l->link.addr;
+	to->ask_ns = l->link.ask_ns;
+	to->ask_busy_ns = l->link.ask_busy_ns;
+	to->index = l->link.index;
+	to->peer_index = l->link.peer_index;
+	to->u = l->link.u;
+	to->behind_nat = l->link.behind_nat;
+	to->state = l->link.state;
+	to->srtt_ns = l->link.srtt_ns;
+	to->cells_in = l->cells_in;
+	to->cells_out = l->cells_out;
+	to->bytes_in = l->bytes_in;
+	to->bytes_out = l->bytes_out;
+	to->observed = l->link.observed;
+	memcpy(to->note, l->note, sizeof(to->note));
+}
+
+static void fill_half(const struct relay *r, const struct relay_half *h,
+		      uint64_t now, struct abi_half *to)
+{
+	const struct relay_cold *c = &r->cold[idx_of(h->id)];
+
+	to->start_rx = h->win.start;
+	to->start_tx = c->start_tx;
+	if (h->expires_ns != VX6_NEVER) /* what is left; 0 says no end */
+		to->life_ns = h->expires_ns > now ? h->expires_ns - now : 1;
+	to->id = h->id;
+	to->in_link = h->in_link;
+	to->out_link = h->out_link;
+	to->out_id = h->out_id;
+	to->cell_size_in = h->size_in;
+	to->cell_size_out = h->size_out;
+	to->kind = h->kind;
+	to->suite = h->suite;
+	to->cells = h->cells;
+	to->bytes = h->bytes;
+	to->dropped = h->dropped;
+	memcpy(to->note, c->note, sizeof(to->note));
+}
+
+bool relay_dump(const struct relay *r, uint64_t now_ns, uint64_t *cursor,
+		struct abi_msg *m)
+{
+	memset(m, 0, sizeof(*m));
+	for (unsigned step = 0; step < DUMP_STEPS; step++) {
+		uint64_t at = (*cursor)++, first = r->opts.links_max;
+
+		if (at < first && at >= r->link_hi) {
+			*cursor = first; /* the half-circuits follow */
+			continue;
+		} else if (at < first) {
+			if (!r->link[at].used)
+				continue;
+			m->type = ABI_LINK_IS;
+			relay_fill_link(&r->link[at], &m->u.link);
+		} else if (at - first < r->half_hi) {
+			const struct relay_half *h = &r->half[at - first];
+
+			if (h->id == 0)
+				continue;
+			m->type = ABI_HALF_IS;
+			fill_half(r, h, now_ns, &m->u.half);
+		} else {
+			return false;
+		}
+		m->version = ABI_VERSION;
+		return true;
+	}
+	return true;
+}
