@@ -62,8 +62,9 @@ vx6_ctl_parse(struct vx6_ctl *c, const uint8_t *p, size_t len);
 
 /* vx6_ctl_emit writes c and pads with zeros to exactly size bytes at p;
  * size 0 means no padding.  *out is what was written.  body may lie where
- * it belongs already.  Refuses, with vx6_ctl_parse's answers, what that
- * would refuse. */
+ * it belongs already; FAILED has its code and no body.  Refuses, with
+ * vx6_ctl_parse's answers, what that would refuse, and with VX6_BAD_SIZE
+ * what does not fit size or cap. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status vx6_ctl_emit(uint8_t *p, size_t cap,
 							size_t size,
 							const struct vx6_ctl *c,

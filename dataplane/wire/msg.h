@@ -105,7 +105,8 @@ VX6_NONNULL void vx6_msg_reader_init(struct vx6_msg_reader *r);
  *
  *	while (len > 0 || step != VX6_MSG_MORE) ..
  *
- * HEAD leaves the input where the body begins.  VX6_BAD_SIZE: a length
+ * HEAD leaves the input where the body begins; a call before
+ * vx6_msg_into is VX6_BAD_STATE.  VX6_BAD_SIZE: a length
  * over 65,536, or that its type cannot have: close; every later call
  * answers VX6_BAD_STATE. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 4, 5) enum vx6_status
@@ -233,7 +234,8 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_msg_circuits_parse(struct vx6_msg_circuits *m, const uint8_t *p,
 		       size_t len);
 
-/* vx6_msg_pair_at reads pair i < m->n; VX6_MALFORMED for an id of 0. */
+/* vx6_msg_pair_at reads pair i; VX6_TRUNCATED when there are not so many,
+ * VX6_MALFORMED for an id of 0. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_msg_pair_at(const struct vx6_msg_circuits *m, uint32_t i,
 		struct vx6_msg_pair *pair);
