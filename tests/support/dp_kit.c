@@ -19,7 +19,8 @@ static void derive(void *out, size_t len, const char *label, uint64_t no)
 bool dp_open(struct dp_node *n, const struct relay_opts *opts)
 {
 	struct relay_opts o = *opts;
-	const struct port_opts po = { .frames = 4 * PORT_FRAMES };
+	const struct port_opts po = { .frames = 4 * PORT_FRAMES,
+				      .bind = dp_peer(0) };
 	static const uint8_t seed[32] = "dp_kit";
 
 	if (o.links_max == 0)

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* relay's cells that are not relayed: handed up, handed down, probes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "tests/support/dp_kit.h"
+
+#define LOC 0x00300007u
+#define OUT 0xabcd1234u /* the neighbour's id on the way out */
+
+static struct dp_node node;
+static struct abi_half loc;
+
+static uint64_t drops(enum vx6_status st)
+{
+	return node.relay->n.drop[st];
+}
+
+static void add(const struct abi_half *h)
+{
+	assert_int_equal(relay_half_add(node.relay, h, node.now), VX6_OK);
+}
+
+static int set_up(void **state)
+{
+	const struct relay_opts o = { 0 };
+
+	(void)state;
+	assert_true(dp_open(&node, &o));
+	for (uint32_t i = 1; i <= 3; i++) {
+		struct abi_link l = dp_link(i);
+
+		assert_int_equal(relay_link_add(node.relay, &l, node.now),
+				 VX6_OK);
+	}
+	loc = dp_half(ABI_HALF_LOCAL, LOC, 1, 0, 0);
+	add(&loc);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	assert_true(dp_balanced(&node));
+	dp_close(&node);
+	return 0;
+}
+
+static void arrive(const uint8_t *p, size_t len, uint32_t from_link)
+{
+	struct vx6_addr peer = dp_peer(from_link);
+
+	assert_true(port_mem_put(node.port, p, len, &peer));
+}
+
+static void give(struct net_frame *f)
+{
+	port_give(node.port, &f, 1);
+}
+
+/* One datagram in, nothing out, one drop of that kind. */
+static void refused(const uint8_t *p, size_t len, uint32_t from_link,
+		    enum vx6_status why)
+{
+	uint64_t before = drops(why);
+	unsigned sent;
+
+	arrive(p, len, from_link);
+	assert_true(dp_step(&node, &sent));
+	assert_int_equal(sent, 0);
+	assert_int_equal(drops(why), before + 1);
+}
+
+static void local_cells_go_up_unopened(void **state)
+{
+	uint8_t p[VX6_CELL_MAX], t[300];
+	struct dp_cell c = { .ctr = loc.start_rx + 4,
+			     .circ = LOC,
+			     .kind = VX6_KIND_DATA };
+	struct vx6_cell got;
+	unsigned sent;
+
+	(void)state;
+	memset(t, 0x77, sizeof(t));
+	for (unsigned kind = VX6_KIND_DATA; kind <= VX6_KIND_DROP; kind++) {
+		const struct dp_up *u = &node.up[kind - 1];
+
+		c.kind = (uint8_t)kind;
+		arrive(p, dp_raw(p, 1, &c, t, sizeof(t)), 1);
+		assert_true(dp_step(&node, &sent));
+		assert_int_equal(sent, 0);
+		assert_int_equal(node.up_cnt, kind);
+		assert_int_equal(u->link, 1);
+		assert_int_equal(u->len, 316);
+		assert_int_equal(vx6_cell_parse(&got, u->data, u->len), VX6_OK);
+		assert_int_equal(got.circ, LOC);
+		assert_int_equal(got.ctr, c.ctr);
+		assert_int_equal(got.kind, kind);
+		assert_memory_equal(u->data + 16, t, sizeof(t));
+	}
+	c.ctr = loc.start_rx + VX6_CTR_SPAN;
+	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
+	c.ctr = loc.start_rx - 1;
+	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
+	c.ctr = loc.start_rx;
+	c.size = 1232;
+	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_SIZE);
+}
+
+/* Takes a frame and writes H8 | C as vx6d would. */
+static struct relay_down down_of(size_t len, unsigned kind, uint32_t link,
+				 uint16_t cell_size)
+{
+	struct net_frame *f = port_take(node.port);
+
+	assert_non_null(f);
+	vx6_h8_put(f->data, 4711, kind, len);
+	memset(f->data + 8, 0x66, len);
+	f->len = (uint16_t)(8 + len);
+	return (struct relay_down){ f, link, OUT + 2, cell_size };
+}
+
+static void cells_from_above_are_dressed(void **state)
+{
+	struct relay_down d[3] = { down_of(500, VX6_KIND_DATA, 1, 0),
+				   down_of(500, VX6_KIND_CONTROL, 2, 1452),
+				   down_of(16, VX6_KIND_DROP, 3, 1232) };
+	static const uint16_t size[3] = { 516, 1452, 1232 };
+	unsigned sent;
+
+	(void)state;
+	assert_true(dp_down(&node, d, 3, &sent));
+	assert_int_equal(sent, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct net_frame *f = port_mem_get(node.port);
+		struct vx6_addr to = dp_peer(i + 1);
+		struct vx6_cell c;
+
+		assert_int_equal(f->len, size[i]);
+		assert_memory_equal(&f->peer, &to, sizeof(to));
+		assert_true(dp_unprotect(f->data, f->len, i + 1, &c));
+		assert_int_equal(c.circ, OUT + 2);
+		assert_int_equal(c.ctr, 4711);
+		assert_int_equal(c.kind, i + 1);
+		give(f);
+	}
+	assert_int_equal(node.relay->n.down, 3);
+}
+
+static void cells_from_above_are_judged(void **state)
+{
+	static const struct {
+		size_t len;
+		unsigned kind;
+		uint32_t link;
+		uint16_t cell_size;
+		enum vx6_status st;
+	} row[] = {
+		{ 100,  1, 0,        0,    VX6_NO_LINK  },
+		{ 100,  1, 9,        0,    VX6_NO_LINK  },
+		{ 100,  1, 0xffffff, 0,    VX6_NO_LINK  },
+		{ 100,  1, ~0u,      0,    VX6_NO_LINK  },
+		{ 15,   1, 1,        0,    VX6_BAD_SIZE },
+		{ 1457, 1, 1,        0,    VX6_BAD_SIZE },
+		{ 1217, 1, 1,        1232, VX6_BAD_SIZE },
+		{ 100,  1, 1,        1000, VX6_BAD_SIZE },
+		{ 100,  0, 1,        0,    VX6_BAD_KIND },
+		{ 100,  4, 1,        0,    VX6_BAD_KIND },
+	};
+	struct relay_down d;
+	unsigned sent;
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
+		uint64_t before = drops(row[i].st);
+
+		d = down_of(row[i].len, row[i].kind, row[i].link,
+			    row[i].cell_size);
+		assert_true(dp_down(&node, &d, 1, &sent));
+		assert_int_equal(sent, 0);
+		assert_int_equal(drops(row[i].st), before + 1);
+	}
+	d = down_of(100, 1, 1, 0);
+	d.circ = 0;
+	assert_true(dp_down(&node, &d, 1, &sent));
+	assert_int_equal(drops(VX6_NO_CIRCUIT), 1);
+	d = down_of(100, 1, 1, 0);
+	d.f->len--; /* H8 says more than there is */
+	assert_true(dp_down(&node, &d, 1, &sent));
+	assert_int_equal(sent, 0);
+}
+
+static void a_link_without_address_is_no_route(void **state)
+{
+	struct abi_link l = dp_link(4);
+	struct abi_half f = dp_half(ABI_HALF_FORWARD, 0x00100005u, 1, 4, OUT);
+	struct abi_half b = dp_half(ABI_HALF_BACKWARD, 0x00200006u, 2, 4, OUT);
+	struct vx6_layer layer = dp_layer(&f);
+	struct dp_cell c = { .ctr = f.start_rx,
+			     .circ = f.id,
+			     .kind = VX6_KIND_DATA };
+	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX] = { 0 };
+	size_t n = 8 + 64;
+
+	(void)state;
+	vx6_h8_put(t, 1000, VX6_KIND_DATA, 64);
+	l.peer = (struct vx6_addr){ 0 };
+	assert_int_equal(relay_link_add(node.relay, &l, node.now), VX6_OK);
+	add(&f);
+	add(&b);
+	refused(p, dp_seal(p, 1, &layer, &c, t, n), 1, VX6_NO_ROUTE);
+	c.circ = b.id;
+	c.ctr = b.start_rx;
+	refused(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_ROUTE);
+	/* no counter was spent on it */
+	assert_int_equal(node.relay->half[b.id & ABI_IDX_MASK].tx_next,
+			 b.start_tx);
+}
+
+/* ---- probes: the relay's link and the neighbour's speak to each other */
+
+static void deliver(struct vx6_link *far, uint32_t link,
+		    const struct vx6_addr *relay_at, struct vx6_link_out *lo)
+{
+	struct net_frame *f;
+
+	while ((f = port_mem_get(node.port)) != NULL) {
+		struct vx6_cell c;
+
+		if (dp_unprotect(f->data, f->len, link, &c) && c.circ == 0)
+			assert_int_equal(vx6_link_probe(far, f->data, f->len,
+							relay_at, node.now,
+							&node.rnd, lo),
+					 VX6_OK);
+		give(f);
+		for (unsigned i = 0; i < lo->n; i++)
+			arrive(lo->pkt[i].data, lo->pkt[i].len, link);
+		lo->n = 0;
+	}
+}
+
+static void probes_bring_a_link_up(void **state)
+{
+	struct abi_link a = dp_far(1);
+	const struct vx6_link_setup setup = { .keys = a.keys,
+					      .peer = node.port->at,
+					      .index = a.index,
+					      .peer_index = a.peer_index,
+					      .u = a.u };
+	struct vx6_link_out lo = { 0 };
+	struct vx6_link far;
+	const struct abi_msg *m;
+	unsigned sent;
+
+	(void)state;
+	/* only link 1 is of interest */
+	assert_int_equal(relay_link_remove(node.relay, 2), VX6_OK);
+	assert_int_equal(relay_link_remove(node.relay, 3), VX6_OK);
+	assert_int_equal(vx6_link_init(&far, &setup, node.now), VX6_OK);
+	assert_true(relay_due(node.relay) <= node.now);
+	for (unsigned round = 0; round < 4; round++) {
+		assert_true(dp_tick(&node, &sent));
+		deliver(&far, 1, &node.port->at, &lo);
+		assert_true(dp_step(&node, &sent));
+		deliver(&far, 1, &node.port->at, &lo);
+	}
+	assert_int_equal(node.relay->link[1].link.state, VX6_LINK_UP);
+	m = relay_event(node.relay);
+	assert_non_null(m);
+	assert_int_equal(m->type, ABI_LINK_EVENT);
+	assert_int_equal(m->u.link.index, 1);
+	assert_true(m->u.link.events & VX6_LINK_EV_UP);
+	assert_int_equal(m->u.link.state, VX6_LINK_UP);
+	while (relay_event(node.relay) != NULL)
+		relay_event_done(node.relay);
+	assert_true(dp_step(&node, &sent)); /* what is under way */
+	/* unanswered asks bring it down, and that is said */
+	for (unsigned i = 0; i < 100; i++) {
+		struct net_frame *f;
+
+		node.now = relay_due(node.relay);
+		assert_true(dp_tick(&node, &sent));
+		while ((f = port_mem_get(node.port)) != NULL)
+			give(f);
+		if (node.relay->link[1].link.state == VX6_LINK_DOWN)
+			break;
+	}
+	m = relay_event(node.relay);
+	while (m != NULL && !(m->u.link.events & VX6_LINK_EV_DOWN)) {
+		relay_event_done(node.relay);
+		m = relay_event(node.relay);
+	}
+	assert_non_null(m);
+	assert_int_equal(m->u.link.state, VX6_LINK_DOWN);
+}
+
+static void forged_probes_are_dropped(void **state)
+{
+	const struct dp_cell c = { .ctr = 5, .kind = VX6_KIND_PROBE };
+	uint8_t p[VX6_CELL_MAX], t[60] = { 0 };
+
+	(void)state;
+	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);
+	/* also from elsewhere */
+	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 3, VX6_BAD_TAG);
+	assert_int_equal(node.relay->probes_in, 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest test[] = {
+		T(local_cells_go_up_unopened),
+		T(cells_from_above_are_dressed),
+		T(cells_from_above_are_judged),
+		T(a_link_without_address_is_no_route),
+		T(probes_bring_a_link_up),
+		T(forged_probes_are_dropped),
+	};
+
+	return cmocka_run_group_tests_name("relay_own", test, NULL, NULL);
+}
