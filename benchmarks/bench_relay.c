@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bench_relay: the whole pipeline against its AEAD alone.
+ *
+ *     bench_relay [rounds]          (make bench runs it)
+ *
+ * 8,192 frames of 2 KiB hold one cell each, of 1,024 circuits, both in
+ * seeded random order.  A round receives them all from the mem port in
+ * bursts of 64, relays them and sends them: headers, windows, counters and
+ * tables are live.  One in 1,024 outputs is opened and must be right, or
+ * the figure is void.  The baseline opens or seals the same bytes of the
+ * same frames in the same order under as many keys, with ipsec-mb's direct
+ * call where the host has it. */
+#include <cpuid.h>
+#include <intel-ipsec-mb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include "tests/support/dp_kit.h"
+
+#define FRAMES   8192u
+#define CIRCUITS 1024u
+#define CELL     1200u /* bytes of UDP payload as it comes */
+#define CHECK    1024u
+#define ROUNDS   15u
+#define SEED     "bench_relay 1"
+
+static struct dp_node node;
+static struct vx6_rand rnd;
+static struct net_frame *order[FRAMES]; /* frames, shuffled */
+static uint16_t circuit[FRAMES];        /* of each frame, shuffled */
+static struct abi_half half[CIRCUITS];
+static struct vx6_layer layer[CIRCUITS];
+static uint64_t sealed[CIRCUITS]; /* cells made for each so far */
+
+struct run { /* what one figure measures */
+	const char *name;
+	unsigned kind, suite;
+};
+
+struct clock {
+	uint64_t ns, cycles;
+};
+
+static struct clock now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (struct clock){
+		(uint64_t)t.tv_sec * VX6_SEC + (uint64_t)t.tv_nsec, __rdtsc()
+	};
+}
+
+static struct clock since(struct clock a)
+{
+	struct clock b = now();
+
+	return (struct clock){ b.ns - a.ns, b.cycles - a.cycles };
+}
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bench_relay: %s\n", what);
+	exit(1);
+}
+
+static void shuffle(void)
+{
+	for (unsigned i = FRAMES - 1; i > 0; i--) {
+		unsigned j = vx6_rand_below(&rnd, i + 1);
+		struct net_frame *f = order[i];
+		uint16_t c = circuit[i];
+
+		order[i] = order[j];
+		order[j] = f;
+		j = vx6_rand_below(&rnd, i + 1);
+		circuit[i] = circuit[j];
+		circuit[j] = c;
+	}
+}
+
+static void set_up(const struct run *run)
+{
+	static const uint8_t seed[32] = SEED;
+	const struct relay_opts ro = { .halves_max = 2 * CIRCUITS };
+	const struct port_opts po = { .frames = 2 * FRAMES };
+
+	need(dp_open(&node, &ro), "no memory");
+	vx6_rand_seed(&rnd, seed);
+	port_close(node.port);
+	need(port_open_mem(&node.port, &po) == VX6_OK, "no memory for frames");
+	for (uint32_t i = 1; i <= 2; i++) {
+		struct abi_link l = dp_link(i);
+
+		need(relay_link_add(node.relay, &l, node.now) == VX6_OK,
+		     "link refused");
+	}
+	for (uint32_t i = 0; i < CIRCUITS; i++) {
+		half[i] = dp_half(run->kind, i + 1, 1, 2, i + 7);
+		half[i].suite = (uint8_t)run->suite;
+		need(relay_half_add(node.relay, &half[i], node.now) == VX6_OK,
+		     "half-circuit refused");
+		layer[i] = dp_layer(&half[i]);
+		sealed[i] = 0;
+	}
+	for (unsigned i = 0; i < FRAMES; i++) {
+		order[i] = port_take(node.port);
+		circuit[i] = (uint16_t)(i % CIRCUITS);
+	}
+	shuffle();
+}
+
+/* Writes cell i anew and lets it arrive. */
+static void fill(const struct run *run, unsigned i, const struct vx6_aes *hp)
+{
+	struct net_frame *f = order[i];
+	unsigned c = circuit[i];
+	uint64_t ctr = half[c].start_rx + sealed[c]++;
+	uint8_t *p = node.port->mem + (size_t)f->index * NET_FRAME_LEN +
+		     NET_FRAME_FRONT;
+	size_t plain = CELL - VX6_CELL_HDR - VX6_LEN_MIN;
+
+	memset(p + VX6_CELL_HDR, (int)c, plain + VX6_LEN_MIN);
+	if (run->kind == ABI_HALF_FORWARD) {
+		vx6_h8_put(p + VX6_CELL_HDR, ctr, VX6_KIND_DATA, plain - 8);
+		vx6_layer_seal(&layer[c], ctr, VX6_KIND_DATA, p + 8, plain);
+	} else {
+		vx6_h8_put(p + 8, ctr, VX6_KIND_DATA, CELL - VX6_CELL_HDR);
+	}
+	vx6_cell_put(p, 1, half[c].id);
+	vx6_cell_protect(hp, p);
+	f->data = p;
+	f->len = CELL;
+	f->peer = dp_peer(1);
+	port_mem_queue(node.port, f);
+}
+
+/* Opens what was sent; true where it is what must come out. */
+static bool right(const struct run *run, struct net_frame *f)
+{
+	struct vx6_cell c;
+	size_t plain;
+
+	if (!dp_unprotect(f->data, f->len, 2, &c) || c.circ < 7 ||
+	    c.circ - 7 >= CIRCUITS)
+		return false;
+	if (run->kind == ABI_HALF_FORWARD)
+		return f->len == CELL - VX6_LAYER_LEN &&
+		       c.len == f->len - VX6_CELL_HDR &&
+		       f->data[16] == (uint8_t)(c.circ - 7);
+	return f->len == CELL + VX6_LAYER_LEN &&
+	       vx6_layer_open(&layer[c.circ - 7], f->data + 8, f->len - 8u,
+			      &plain) == VX6_OK &&
+	       f->data[24] == (uint8_t)(c.circ - 7);
+}
+
+/* One round; false where an output was wrong or missing. */
+static bool relay_round(const struct run *run, struct clock *took)
+{
+	struct abi_link l = dp_link(1);
+	struct net_frame *f[RELAY_BURST];
+	struct vx6_aes hp;
+	struct clock t;
+	unsigned n, seen = 0;
+	bool ok = true;
+
+	vx6_aes_init(&hp, l.keys.hdr_rx, 16);
+	for (unsigned i = 0; i < FRAMES; i++)
+		fill(run, i, &hp);
+	t = now();
+	while ((n = port_rx(node.port, f, RELAY_BURST)) > 0) {
+		relay_burst(node.relay, f, n, node.now, &node.out);
+		port_tx(node.port, node.out.tx, node.out.tx_cnt);
+		port_give(node.port, node.out.free, node.out.free_cnt);
+	}
+	*took = since(t);
+	for (struct net_frame *o; (o = port_mem_get(node.port)) != NULL;)
+		if (seen++ % CHECK == 0)
+			ok = right(run, o) && ok;
+	return ok && seen == FRAMES;
+}
+
+/* ---- the baseline ---- */
+
+static struct gcm_key_data *gcm; /* CIRCUITS of them, or NULL */
+static IMB_MGR *mgr;
+
+static void raw_start(const struct run *run)
+{
+	mgr = NULL;
+	if (run->suite != VX6_SUITE_AES256_GCM ||
+	    strstr(vx6_aead_impl_name(), "ipsec-mb") == NULL)
+		return;
+	mgr = alloc_mb_mgr(0);
+	need(mgr != NULL, "no ipsec-mb");
+	init_mb_mgr_auto(mgr, NULL);
+	gcm = aligned_alloc(64, CIRCUITS * ((sizeof(*gcm) + 63) / 64 * 64));
+	need(gcm != NULL, "no memory");
+	for (unsigned i = 0; i < CIRCUITS; i++)
+		IMB_AES256_GCM_PRE(mgr, half[i].key, &gcm[i]);
+}
+
+static void raw_end(void)
+{
+	if (mgr != NULL)
+		free_mb_mgr(mgr);
+	free(gcm);
+	gcm = NULL;
+}
+
+static void raw_one(const struct run *run, unsigned i, size_t len)
+{
+	uint8_t *p = order[i]->data + 8, tag[16];
+	uint8_t nonce[16] = { 0 };
+	struct gcm_context_data ctx;
+	unsigned c = circuit[i];
+
+	memcpy(nonce, &i, sizeof(i));
+	if (mgr == NULL && run->kind == ABI_HALF_FORWARD) {
+		if (vx6_aead_open(&layer[c].aead, nonce, p, 8, p + 8, p + 8,
+				  len + 16) == VX6_OK)
+			abort(); /* cannot be: these bytes are no ciphertext */
+	} else if (mgr == NULL) {
+		vx6_aead_seal(&layer[c].aead, nonce, p, 8, p + 8, p + 8, len);
+	} else if (run->kind == ABI_HALF_FORWARD) {
+		IMB_AES256_GCM_DEC(mgr, &gcm[c], &ctx, p + 8, p + 8, len, nonce,
+				   p, 8, tag, 16);
+	} else {
+		IMB_AES256_GCM_ENC(mgr, &gcm[c], &ctx, p + 8, p + 8, len, nonce,
+				   p, 8, tag, 16);
+	}
+}
+
+static struct clock raw_round(const struct run *run)
+{
+	/* what the relay opens, or seals: the layer's plaintext */
+	size_t len = CELL - VX6_CELL_HDR;
+	struct clock t;
+
+	len = run->kind == ABI_HALF_FORWARD ? len - 16 : len + 8;
+	for (unsigned i = 0; i < FRAMES; i++)
+		order[i]->data = node.port->mem +
+				 (size_t)order[i]->index * NET_FRAME_LEN +
+				 NET_FRAME_FRONT;
+	t = now();
+	for (unsigned i = 0; i < FRAMES; i++)
+		raw_one(run, i, len);
+	return since(t);
+}
+
+/* ---- figures ---- */
+
+static int by_ns(const void *a, const void *b)
+{
+	const struct clock *x = a, *y = b;
+
+	return (x->ns > y->ns) - (x->ns < y->ns);
+}
+
+static const char *host(void)
+{
+	static char text[256];
+	struct utsname u;
+	uint32_t w[12] = { 0 };
+
+	uname(&u);
+	for (uint32_t i = 0; i < 3; i++)
+		__get_cpuid(0x80000002u + i, &w[4 * i], &w[4 * i + 1],
+			    &w[4 * i + 2], &w[4 * i + 3]);
+	snprintf(text, sizeof(text), "%s, Linux %s, %.48s", u.nodename,
+		 u.release, (const char *)w);
+	return text;
+}
+
+/* Half of all, and half of the middle half, apart: the spread. */
+static double spread(const struct clock t[], unsigned n)
+{
+	return (double)(t[n * 3 / 4].ns - t[n / 4].ns) / (double)t[n / 2].ns;
+}
+
+static bool fast_cpu(void)
+{
+	return __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("aes");
+}
+
+static void report(const struct run *run, struct clock relay[],
+		   struct clock raw[], unsigned n, bool ok)
+{
+	double cells, base, per_byte;
+
+	qsort(relay, n, sizeof(relay[0]), by_ns);
+	qsort(raw, n, sizeof(raw[0]), by_ns);
+	cells = FRAMES * 1e9 / (double)relay[0].ns;
+	base = FRAMES * 1e9 / (double)raw[0].ns;
+	per_byte = (double)raw[0].cycles / FRAMES / CELL;
+	if (run->suite == VX6_SUITE_AES256_GCM && fast_cpu() && per_byte > 1.2)
+		ok = false;
+	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"cells/s\","
+	       "\"baseline\":\"%s\",\"baseline_value\":%.0f,\"ratio\":%.3f,"
+	       "\"valid\":%s,\"host\":\"%s\",\"burst\":%u,\"size\":%u,"
+	       "\"circuits\":%u,\"seed\":\"%s\",\"rounds\":%u,"
+	       "\"spread\":%.3f}\n",
+	       run->name, cells, mgr != NULL ? "ipsec-mb, direct" : "raw AEAD",
+	       base, cells / base, ok ? "true" : "false", host(), RELAY_BURST,
+	       CELL, CIRCUITS, SEED, n, spread(relay, n));
+	fflush(stdout);
+	fprintf(stderr,
+		"%-36s %9.0f cells/s %6.0f cycles/cell  raw %6.0f "
+		"(%.2f c/B)  ratio %.2f  spread %.1f %%%s\n",
+		run->name, cells, (double)relay[0].cycles / FRAMES,
+		(double)raw[0].cycles / FRAMES, per_byte, cells / base,
+		100 * spread(relay, n), ok ? "" : "  VOID");
+}
+
+static void measure(const struct run *run, unsigned rounds)
+{
+	struct clock *relay = calloc(rounds, sizeof(*relay));
+	struct clock *raw = calloc(rounds, sizeof(*raw));
+	bool ok = true;
+
+	need(relay != NULL && raw != NULL, "no memory");
+	set_up(run);
+	raw_start(run);
+	for (unsigned i = 0; i < rounds; i++) {
+		ok = relay_round(run, &relay[i]) && ok;
+		raw[i] = raw_round(run);
+	}
+	report(run, relay, raw, rounds, ok);
+	raw_end();
+	dp_close(&node);
+	free(relay);
+	free(raw);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct run run[] = {
+		{ "relay.forward.aes256gcm.1200.c1k",         ABI_HALF_FORWARD,
+                 VX6_SUITE_AES256_GCM        },
+		{ "relay.backward.aes256gcm.1200.c1k",        ABI_HALF_BACKWARD,
+                 VX6_SUITE_AES256_GCM        },
+		{ "relay.forward.chacha20poly1305.1200.c1k",  ABI_HALF_FORWARD,
+                 VX6_SUITE_CHACHA20_POLY1305 },
+		{ "relay.backward.chacha20poly1305.1200.c1k", ABI_HALF_BACKWARD,
+                 VX6_SUITE_CHACHA20_POLY1305 },
+	};
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS;
+
+	need(vx6_aead_start() == VX6_OK, "no AEAD");
+	need(rounds > 0 && rounds < 100000, "rounds: a number above 0");
+	fprintf(stderr, "%s; %s\n", vx6_aead_impl_name(), host());
+	for (unsigned i = 0; i < VX6_COUNT(run); i++) {
+		if (!vx6_suite_offers(run[i].suite)) {
+			fprintf(stderr, "%s: not offered here\n", run[i].name);
+			continue;
+		}
+		measure(&run[i], (unsigned)rounds);
+	}
+	return 0;
+}
