@@ -82,8 +82,7 @@ struct config_data {
 	enum config_idle idle;
 	uint32_t halves; /* half-circuits in the table */
 	uint32_t links;
-	uint32_t unmatched; /* parked halves of datagrams, per tunnel */
-	int32_t cpu;        /* to pin the worker on; -1 = none */
+	int32_t cpu; /* to pin the worker on; -1 = none */
 };
 
 /* All in nanoseconds; the document says seconds. */

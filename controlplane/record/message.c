@@ -76,6 +76,9 @@ static void put_limit(struct item_out *o, unsigned key, uint32_t v)
 enum vx6_status msg_hello_emit(const struct msg_hello *m, uint8_t *out,
 			       size_t cap, size_t *len)
 {
+	size_t limits = (size_t)(m->create_rate != 0) +
+			(size_t)(m->create_burst != 0) +
+			(size_t)(m->circuits != 0);
 	struct draft d;
 	struct item_out *o = begin(&d, out, cap);
 
@@ -89,8 +92,7 @@ enum vx6_status msg_hello_emit(const struct msg_hello *m, uint8_t *out,
 	item_put_u64(o, HELLO_RECORD);
 	item_put_bytes(o, m->record, m->record_len);
 	item_put_u64(o, HELLO_LIMITS);
-	item_put_map(o, (size_t)((m->create_rate != 0) +
-				 (m->create_burst != 0) + (m->circuits != 0)));
+	item_put_map(o, limits);
 	put_limit(o, LIMIT_RATE, m->create_rate);
 	put_limit(o, LIMIT_BURST, m->create_burst);
 	put_limit(o, LIMIT_CIRCUITS, m->circuits);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "controlplane/record/onion.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -413,6 +414,7 @@ enum vx6_status onion_open(struct onion **out, const struct onion_options *opt,
 		onion_close(o);
 		return st;
 	}
+	assert(o->head != NULL);
 	if (!usable(o, sets)) {
 		o->head->sets = sets;
 		renew(o, now_s);

@@ -174,7 +174,7 @@ enum vx6_status record_verify(const uint8_t *bytes, size_t len,
 			      struct record_env *env)
 {
 	uint8_t signature[crypto_sign_BYTES] = { 0 };
-	const uint8_t *part = NULL;
+	const uint8_t *part = bytes;
 	size_t part_len = 0;
 
 	if (len > RECORD_MAX)
