@@ -104,7 +104,8 @@ struct abi_link { /* LINK_ADD, LINK_CHANGE; LINK_IS with keys zero */
 	uint64_t cells_in, cells_out, bytes_in, bytes_out; /* LINK_IS */
 	struct vx6_addr observed; /* LINK_IS, LINK_EVENT */
 	uint8_t events;           /* LINK_EVENT: vx6_link_event */
-	uint8_t zero[3];
+	uint8_t zero;
+	uint16_t u_proved; /* LINK_IS, LINK_EVENT; 0 = not yet */
 	uint8_t note[ABI_NOTE_LEN];
 };
 
@@ -170,13 +171,21 @@ _Static_assert(sizeof(struct abi_msg) == ABI_MSG_LEN, "one size for all");
 /* abi_type_name is a word for logs ("half-add"); "unknown" for others. */
 const char *abi_type_name(unsigned type);
 
-/* abi_check judges a message by itself, before anything is done with it:
- * version (VX6_BAD_VERSION), a type that this side may say (VX6_BAD_KIND),
- * seq 0 in events and only there, status and reserved bytes zero where they
- * are, enums, booleans, sizes and 24-bit indices in range, everything
- * behind the member that the type uses zero (VX6_MALFORMED).  from_client:
- * vx6d said it.  Whether an index is in use or below links_max is the
- * receiver's to know. */
+/* abi_check judges a message by itself, before anything is done with it.
+ * from_client: vx6d said it.  VX6_BAD_VERSION; VX6_BAD_KIND for a type that
+ * this side may not say; VX6_MALFORMED for anything else:
+ *
+ *   seq     not 0 in commands and answers, 0 in events
+ *   status  0 but in DONE, which knows no status out of the list
+ *   indices 24 bits and not 0; ids with an index that is not 0
+ *   enums, booleans, sizes, intervals (<= 1 h), starts (< 2^46) in range
+ *   zero    reserved bytes, what is not said in this direction (keys in
+ *           LINK_IS and HALF_IS, counters in LINK_ADD ..; in LINK_CHANGE
+ *           all but index, peer and note), what a LOCAL half has not,
+ *           and everything behind the member that the type uses
+ *
+ * SPLICE and UNSPLICE pass: the answer to them is VX6_UNSUPPORTED.  Whether
+ * an index is in use or below links_max is the receiver's to know. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_check(const struct abi_msg *m,
 						     bool from_client);
 
@@ -187,18 +196,20 @@ VX6_NONNULL void abi_wipe(struct abi_msg *m);
 
 /* abi_listen binds path with mode 0600 and listens.  A socket file that
  * nobody listens on is removed first, and nothing else ever is: VX6_EXISTS
- * when somebody listens, VX6_DENIED when path is no socket or not ours,
- * VX6_MALFORMED for a path over 107 bytes, VX6_SYS with errno.  Call it
- * before threads are started (it sets umask for a moment). */
+ * when somebody listens (or is about to: the directory is locked while this
+ * is decided), VX6_DENIED when path is no socket, or another
+ * user's and we are not root,
+ * VX6_MALFORMED for an empty path or one over 107 bytes, VX6_SYS with
+ * errno.  The file stays when the process ends. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_listen(int *fd,
 						      const char *path);
 
-/* abi_accept takes the next client; VX6_AGAIN when there is none,
- * VX6_DENIED when it is another user (neither ours nor root; closed). */
-VX6_MUST_CHECK enum vx6_status abi_accept(int listen_fd, int *fd);
+/* abi_accept takes the next client; VX6_AGAIN when there is none.  Who may
+ * connect is decided by the socket file's owner and mode. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_accept(int listen_fd, int *fd);
 
 /* abi_connect: VX6_UNREACHABLE when nobody listens (yet), VX6_AGAIN when
- * the backlog is full, VX6_MALFORMED, VX6_SYS. */
+ * too many wait, VX6_DENIED, VX6_MALFORMED as above, VX6_SYS. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_connect(int *fd,
 						       const char *path);
 
@@ -209,13 +220,13 @@ VX6_MUST_CHECK VX6_NONNULL_ARGS(2) enum vx6_status
 	abi_send(int sock, const struct abi_msg *m, const int fds[],
 		 unsigned n);
 
-/* abi_recv takes one message and up to `want` descriptors, which become
- * the caller's; unused places of fds are -1.  VX6_AGAIN: none there;
- * VX6_CLOSED: end of stream; VX6_BAD_SIZE: shorter or longer than one
- * message; VX6_MALFORMED: descriptors where none were wanted, or another
- * number than `want` and not none.  After anything but OK and AGAIN close
- * the connection; descriptors that came are closed already.  abi_check is
- * the caller's next step. */
+/* abi_recv takes one message, and with a WELCOME exactly `want` descriptors
+ * (0..ABI_FD_CNT), which become the caller's; otherwise fds are -1.
+ * VX6_AGAIN: none there; VX6_CLOSED: end of stream; VX6_BAD_SIZE: shorter
+ * or longer than one message; VX6_MALFORMED: another number of descriptors,
+ * or any with another message.  After anything but OK and AGAIN close the
+ * connection; descriptors that came are closed already.  abi_check is the
+ * caller's next step. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(2) enum vx6_status
 	abi_recv(int sock, struct abi_msg *m, int fds[], unsigned want);
 

@@ -17,8 +17,14 @@
  * looks once more; the producer writes the eventfd only when it reads
  * `sleeping` set after publishing.
  *
+ * A client that comes after one that died begins where the rings stand:
+ * what waited on the way up is skipped.  What a client left behind that
+ * cannot be (VX6_MALFORMED) ends with abi_shm_reset or a new memfd.
+ *
  * Ownership: the data plane creates it, vx6d maps it; each side unmaps
- * its own.  Threads: one producer and one consumer per way. */
+ * its own.  Descriptors stay the caller's: the memfd may be closed once
+ * mapped and sent, the eventfds after abi_shm_close.  Threads: one
+ * producer and one consumer per way. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,9 +38,9 @@
 #define ABI_SLOT_DATA  (ABI_SLOT_LEN - 64u)
 
 /* Up: `data` is the cell with its header unprotected and checked: version,
- * link, circuit id, counter within the range.  `front` bytes are free
- * before it.  Down: from H8 on, i.e. cell bytes 8.., C included; link and
- * circ say where it goes, cell_size pads it. */
+ * link, circuit id, counter within the range.  Down: from H8 on, i.e. cell
+ * bytes 8.., C included; link and circ say where it goes, cell_size pads
+ * it.  `pad` is not read: room in front of data for who works in place. */
 struct abi_slot {
 	uint32_t link;      /* up: it came on; down: goes out on */
 	uint32_t circ;      /* up: our id; down: the receiver's id */
@@ -68,10 +74,15 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_shm_create(struct abi_shm *s,
 							  int fd[3]);
 
 /* abi_shm_attach maps what WELCOME brought, as the other side.  Refuses a
- * memfd of another size or without its seals (VX6_MALFORMED). */
+ * memfd of another size or without its seals, eventfds that are none, and
+ * positions that cannot be (VX6_MALFORMED); VX6_SYS with errno. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_shm_attach(struct abi_shm *s,
 							  const int fd[3]);
 VX6_NONNULL void abi_shm_close(struct abi_shm *s);
+
+/* abi_shm_reset empties both ways, on the side that created them, while no
+ * other thread or process uses them. */
+VX6_NONNULL void abi_shm_reset(struct abi_shm *s);
 
 /* abi_ring_room returns the next slot to fill, or NULL when full; then
  * abi_ring_push publishes it.  abi_ring_flush wakes the consumer if it
@@ -85,6 +96,13 @@ VX6_NONNULL void abi_ring_flush(struct abi_ring_end *e);
  * it back. */
 VX6_NONNULL struct abi_slot *abi_ring_peek(struct abi_ring_end *e);
 VX6_NONNULL void abi_ring_pop(struct abi_ring_end *e);
+
+/* abi_slot_read copies a peeked slot, its words once and then size bytes,
+ * and judges the copy: VX6_BAD_SIZE for a size outside 24..1472 or a
+ * cell_size that does not exist, VX6_MALFORMED for `zero`.  Pop it either
+ * way. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+abi_slot_read(struct abi_slot *to, const struct abi_slot *from);
 
 /* abi_ring_sleep says that we are about to poll; true when that is right
  * (still empty).  abi_ring_awake takes it back and drains the eventfd. */
