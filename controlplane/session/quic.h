@@ -82,7 +82,9 @@ struct quic_close {
 struct quic_events {
 	/* send hands out one datagram, or several of `segment` bytes each
 	 * (the last may be shorter) when segment > 0.  ecn is the two IP
-	 * bits.  False: not taken, the owner calls quic_writable later. */
+	 * bits.  False: not taken, the owner calls quic_writable later.  c
+	 * is NULL for what belongs to no connection (Retry, stateless
+	 * reset, version negotiation, the echo of a CONNECTION_CLOSE). */
 	bool (*send)(void *ctx, struct quic_conn *c,
 		     const struct quic_path *path, const uint8_t *data,
 		     size_t len, size_t segment, unsigned ecn);
@@ -90,6 +92,10 @@ struct quic_events {
 	 * VX6_RATE for a Retry first (RFC 9000 section 8.1.2), or VX6_DENIED
 	 * for silence.  NULL admits all. */
 	enum vx6_status (*admit)(void *ctx, const struct quic_path *path);
+	/* path_d says how many bytes a datagram to path may have: 0 for real
+	 * UDP, else D of a circuit (512..1472).  Asked of a server when a
+	 * connection comes or moves over path.  NULL: all is real UDP. */
+	uint16_t (*path_d)(void *ctx, const struct quic_path *path);
 	/* ready: handshake confirmed; quic_peer, quic_alpn are good. */
 	void (*ready)(void *ctx, struct quic_conn *c);
 	/* stream_open: the peer opened a bidirectional stream. */
@@ -184,7 +190,7 @@ VX6_NONNULL void quic_writable(struct quic_endpoint *ep);
 VX6_NONNULL void quic_close(struct quic_conn *c, uint64_t code,
 			    const char *reason, uint64_t now_ns);
 
-VX6_NONNULL void quic_set_user(struct quic_conn *c, void *user);
+VX6_NONNULL_ARGS(1) void quic_set_user(struct quic_conn *c, void *user);
 VX6_NONNULL void *quic_user(const struct quic_conn *c);
 VX6_NONNULL bool quic_is_client(const struct quic_conn *c);
 VX6_NONNULL bool quic_is_ready(const struct quic_conn *c);
@@ -230,22 +236,26 @@ VX6_NONNULL void quic_stream_reset(struct quic_conn *c, int64_t stream,
 VX6_NONNULL void quic_stream_stop(struct quic_conn *c, int64_t stream,
 				  uint64_t code);
 
-/* quic_datagram_send: VX6_AGAIN while one is queued, VX6_BAD_SIZE when it
- * does not fit the path. */
+/* quic_datagram_send queues a datagram: VX6_AGAIN while the queue (8) is
+ * full, VX6_BAD_SIZE when it does not fit the path.  The first byte may
+ * not be 0 (VX6_MALFORMED): such datagrams are the padding of quic_migrate
+ * and are dropped on arrival. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_datagram_send(struct quic_conn *c, const uint8_t *data, size_t len);
 
 /* Moving (client only).  quic_migrate switches to path at once, whose
  * addresses must be new, and sends three full datagrams beside the probes.
  * VX6_NO_ROOM: no connection id is left, map the current path onto a
- * living circuit instead.  VX6_BAD_STATE: not ready yet. */
+ * living circuit instead.  VX6_BAD_STATE: not ready yet.  VX6_AGAIN: from
+ * inside an event of c itself.  VX6_CLOSED: c ended over it. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_migrate(struct quic_conn *c, const struct quic_path *path,
 	     uint64_t now_ns);
 
 /* quic_set_d tells how many bytes a datagram of this tunnel may have from
- * now on (512..1472); below 1200 the rules of PROTOCOL.md section 10 are
- * kept inside. */
+ * now on (512..1472; 0: real UDP); below 1200 the rules of PROTOCOL.md
+ * section 10 are kept inside.  A tunnel that began over a circuit keeps to
+ * 1200 when it comes to real UDP. */
 VX6_NONNULL void quic_set_d(struct quic_conn *c, uint16_t d);
 
 struct quic_stats {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_CONTROLPLANE_SESSION_CIDWATCH_H
+#define VX6_CONTROLPLANE_SESSION_CIDWATCH_H
+
+/* cidwatch: keeps a peer from making ngtcp2 1.11 give up the process.
+ *
+ * ngtcp2 remembers at most 16 connection ids that it has retired and whose
+ * retirement the peer has not acknowledged.  The 17th is an error, and on
+ * the way a server takes when a packet comes from a new address, an error
+ * that is not "no id left" is an assertion.  Any peer that finished a
+ * handshake can get there: it hands out ids, has them retired (by moving,
+ * or by retire_prior_to) and never acknowledges the retirements.
+ *
+ * An honest peer cannot: it may have 8 ids in use (our
+ * active_connection_id_limit), and hands out another only for one whose
+ * retirement it received.  So this counts
+ *
+ *     ids handed out - 1 - retirements known to be acknowledged
+ *
+ * which bounds what ngtcp2 remembers, and says no at 16, before ngtcp2
+ * sees the packet.  It reads the frames of 1-RTT packets as they pass
+ * through packet protection: RETIRE_CONNECTION_ID on the way out,
+ * NEW_CONNECTION_ID and ACK on the way in (RFC 9000 section 19).
+ *
+ * Ownership: a value.  Cost: a compare for a packet that is one STREAM
+ * frame; else some tens of nanoseconds. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/compiler.h"
+
+#define QUIC_CIDWATCH_MAX  15u
+#define QUIC_CIDWATCH_SENT 64u
+
+struct quic_cidwatch {
+	uint64_t issued;  /* ids the peer handed out beside the first */
+	uint64_t retired; /* retirements it acknowledged */
+	struct {
+		uint64_t pkt; /* packet that said so */
+		uint64_t seq;
+	} sent[QUIC_CIDWATCH_SENT]; /* not acknowledged, oldest first */
+	unsigned sent_cnt;
+	uint64_t acked[QUIC_CIDWATCH_SENT]; /* the latest: one counts once */
+	uint64_t acked_cnt;
+};
+
+/* quic_cidwatch_out reads the plaintext of packet number pkt that leaves. */
+VX6_NONNULL_ARGS(1)
+void quic_cidwatch_out(struct quic_cidwatch *w, uint64_t pkt,
+		       const uint8_t *frames, size_t len);
+
+/* quic_cidwatch_in reads the plaintext of a packet that came and was
+ * authenticated.  False: close the connection and do not let ngtcp2 read
+ * it.  Frames that it cannot read end its reading; ngtcp2 judges them. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(1) bool quic_cidwatch_in(
+	struct quic_cidwatch *w, const uint8_t *frames, size_t len);
+
+#endif
