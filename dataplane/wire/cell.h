@@ -59,13 +59,13 @@ struct vx6_cell {
 VX6_NONNULL static inline void vx6_h8_put(uint8_t h8[8], uint64_t ctr,
 					  unsigned kind, size_t len)
 {
-	vx6_put48(h8, ctr);
-	vx6_put16(h8 + 6, (uint16_t)(kind << 12 | (len & 0xfffu)));
+	/* one store: the AEAD reads all eight at once */
+	vx6_put64(h8, ctr << 16 | kind << 12 | (len & 0xfffu));
 }
 
 VX6_NONNULL static inline uint64_t vx6_h8_ctr(const uint8_t h8[8])
 {
-	return vx6_get48(h8);
+	return vx6_get64(h8) >> 16;
 }
 
 VX6_NONNULL static inline uint8_t vx6_h8_kind(const uint8_t h8[8])

@@ -62,6 +62,23 @@ VX6_NONNULL void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr,
 				enum vx6_kind kind, uint8_t *h8,
 				size_t plain_len);
 
+/* One cell of a burst. */
+struct vx6_layer_op {
+	const struct vx6_layer *l;
+	uint8_t *h8;
+	uint64_t ctr;       /* seal: the counter, used up by the call */
+	size_t len;         /* open: room in, plaintext out; seal: plaintext */
+	enum vx6_kind kind; /* seal */
+	enum vx6_status st; /* open: as vx6_layer_open answers */
+};
+
+/* vx6_layer_open_burst and _seal_burst do vx6_layer_open and _seal for each
+ * of n cells, and fetch the memory of each while the one before is worked
+ * on: a GCM key alone is twenty cache lines, and among many circuits none
+ * of them is at hand. */
+VX6_NONNULL void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n);
+VX6_NONNULL void vx6_layer_seal_burst(struct vx6_layer_op op[], unsigned n);
+
 VX6_NONNULL void vx6_layer_wipe(struct vx6_layer *l);
 
 #endif

@@ -36,6 +36,20 @@ struct vx6_window {
 /* vx6_window_init forgets everything; start is 48 bits, top two clear. */
 VX6_NONNULL void vx6_window_init(struct vx6_window *w, uint64_t start);
 
+/* vx6_window_word is where in `seen` a counter's bit lies. */
+static inline uint32_t vx6_window_word(uint64_t ctr)
+{
+	return (uint32_t)(ctr / 64u % VX6_WINDOW_WORDS);
+}
+
+/* vx6_window_prefetch asks for what the two below will touch. */
+VX6_NONNULL static inline void vx6_window_prefetch(const struct vx6_window *w,
+						   uint64_t ctr)
+{
+	vx6_prefetch_w(w);
+	vx6_prefetch_w(&w->seen[vx6_window_word(ctr)]);
+}
+
 /* vx6_window_fresh changes nothing.  VX6_OK, VX6_REPLAYED (seen, or older
  * than the window) or VX6_OUT_OF_RANGE. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status

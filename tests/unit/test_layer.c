@@ -168,6 +168,60 @@ static void the_nonce_is_iv_xor_counter(void **state)
 	assert_memory_equal(cell + 8, want, sizeof(want));
 }
 
+#define BURST 100u
+
+/* What a burst does is what single calls do, cell by cell; refused ones
+ * among them change nothing for the others. */
+static void burst_of(unsigned n)
+{
+	static uint8_t one[BURST][512], many[BURST][512];
+	static struct vx6_layer l[2];
+	struct vx6_layer_op op[BURST] = { 0 };
+
+	for (unsigned i = 0; i < 2; i++)
+		l[i] = layer_of(suites[i], (uint8_t)(50 + i));
+	randombytes_buf(one, sizeof(one));
+	memcpy(many, one, sizeof(many));
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = i * 37 % 480;
+
+		op[i] = (struct vx6_layer_op){ .l = &l[i / 3 % 2],
+					       .h8 = many[i],
+					       .ctr = 1000 + i,
+					       .kind = VX6_KIND_DATA,
+					       .len = len };
+		vx6_layer_seal(op[i].l, op[i].ctr, VX6_KIND_DATA, one[i], len);
+	}
+	vx6_layer_seal_burst(op, n);
+	assert_memory_equal(one, many, sizeof(one));
+
+	for (unsigned i = 0; i < n; i++) {
+		if (i % 7 == 3)
+			many[i][i % 8 + 8] ^= 1;
+		op[i].len = i % 11 == 5 ? i % 24 : 512;
+	}
+	memcpy(one, many, sizeof(one));
+	vx6_layer_open_burst(op, n);
+	for (unsigned i = 0; i < n; i++) {
+		size_t got = 0, room = i % 11 == 5 ? i % 24 : 512;
+		enum vx6_status want = vx6_layer_open(op[i].l, one[i], room,
+						      &got);
+
+		assert_int_equal(op[i].st, want);
+		if (want != VX6_OK)
+			continue;
+		assert_int_equal(op[i].len, got);
+		assert_memory_equal(one[i], many[i], sizeof(one[i]));
+	}
+}
+
+static void a_burst_is_single_calls(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n <= BURST; n += n < 3 || n >= 30 ? 1 : 27)
+		burst_of(n);
+}
+
 static void suites_that_are_not_here(void **state)
 {
 	static const unsigned none[] = { 0, VX6_SUITE_AEGIS128L, 4, 255, 256 };
@@ -200,6 +254,7 @@ int main(void)
 		cmocka_unit_test(key_iv_and_suite_are_bound),
 		cmocka_unit_test(sizes_are_checked_first),
 		cmocka_unit_test(the_nonce_is_iv_xor_counter),
+		cmocka_unit_test(a_burst_is_single_calls),
 		cmocka_unit_test(suites_that_are_not_here),
 		cmocka_unit_test(wiped_is_zero),
 	};

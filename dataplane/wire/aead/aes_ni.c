@@ -14,6 +14,21 @@ static __m128i get(const uint8_t *p)
 	return _mm_loadu_si128((const __m128i_u *)(const void *)p);
 }
 
+/* The rounds between the first key and the last; written out, since a loop
+ * costs as much as the rounds. */
+#define ROUNDS(x, op, k)                                                       \
+	do {                                                                   \
+		x = op(x, get((k) + 16));                                      \
+		x = op(x, get((k) + 32));                                      \
+		x = op(x, get((k) + 48));                                      \
+		x = op(x, get((k) + 64));                                      \
+		x = op(x, get((k) + 80));                                      \
+		x = op(x, get((k) + 96));                                      \
+		x = op(x, get((k) + 112));                                     \
+		x = op(x, get((k) + 128));                                     \
+		x = op(x, get((k) + 144));                                     \
+	} while (0)
+
 VX6_TARGET("aes,sse4.1")
 void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
 			const uint8_t in[16])
@@ -21,7 +36,8 @@ void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
 	const uint8_t *k = a->enc;
 	__m128i x = _mm_xor_si128(get(in), get(k));
 
-	for (unsigned i = 1; i < a->rounds; i++)
+	ROUNDS(x, _mm_aesenc_si128, k);
+	for (unsigned i = 10; i < a->rounds; i++)
 		x = _mm_aesenc_si128(x, get(k + i * 16u));
 	x = _mm_aesenclast_si128(x, get(k + a->rounds * 16u));
 	_mm_storeu_si128((__m128i_u *)(void *)out, x);
@@ -34,7 +50,8 @@ void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
 	const uint8_t *k = a->dec;
 	__m128i x = _mm_xor_si128(get(in), get(k));
 
-	for (unsigned i = 1; i < a->rounds; i++)
+	ROUNDS(x, _mm_aesdec_si128, k);
+	for (unsigned i = 10; i < a->rounds; i++)
 		x = _mm_aesdec_si128(x, get(k + i * 16u));
 	x = _mm_aesdeclast_si128(x, get(k + a->rounds * 16u));
 	_mm_storeu_si128((__m128i_u *)(void *)out, x);

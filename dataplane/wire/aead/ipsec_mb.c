@@ -25,6 +25,7 @@ static struct {
 	chacha_poly_init_t init;
 	chacha_poly_enc_dec_update_t enc, dec;
 	chacha_poly_finalize_t final;
+	bool clean; /* built with SAFE_DATA: leaves no key stream behind */
 	char name[32];
 } imb;
 
@@ -38,6 +39,7 @@ static void take(const IMB_MGR *mb, IMB_ARCH arch)
 	bool vaes = (mb->features & IMB_FEATURE_VAES) != 0 &&
 		    arch > IMB_ARCH_SSE;
 
+	imb.clean = (mb->features & IMB_FEATURE_SAFE_DATA) != 0;
 	imb.pre128 = mb->gcm128_pre;
 	imb.pre256 = mb->gcm256_pre;
 	imb.enc128 = mb->gcm128_enc;
@@ -108,9 +110,8 @@ static void gcm(aes_gcm_enc_dec_t call, const struct vx6_aead *a,
 
 	call(gcm_key(a), &ctx, dst, src, len, nonce, ad, ad_len, tag,
 	     VX6_AEAD_TAG);
-	/* the key stream of a last, partial block */
-	sodium_memzero(ctx.partial_block_enc_key,
-		       sizeof(ctx.partial_block_enc_key));
+	if (vx6_unlikely(!imb.clean))
+		sodium_memzero(&ctx, sizeof(ctx));
 }
 
 static void chacha(chacha_poly_enc_dec_update_t call, const struct vx6_aead *a,
