@@ -12,18 +12,22 @@
  *     pins      name -> node ID, once somebody chose between candidates
  *     health    of relays: the last dials and how long they took
  *
- * Room: at most limits.nodes nodes.  One in its place, newest sheds: what
- * is full of live records refuses (VX6_NO_ROOM).  Expired hints make room
- * first, those that we only heard of before those that we had a session
- * with (registry_proved), never those that the operator added (keep).  A
- * node that we had a session with may displace one we only heard of.  So
- * strangers cannot flush out what we know by telling us of nodes.
+ * Room: at most limits.nodes nodes.  A full registry sheds the newest
+ * (VX6_NO_ROOM), unless somebody may go for it: for a node that we only
+ * heard of, an expired hint of the same kind; for one that proved itself to
+ * us, also a live one that we only heard of, then an expired one that had
+ * proved itself.  The longest unseen goes first; what the operator added
+ * (keep) never does.  So strangers cannot flush out what we know by
+ * telling us of nodes.
  *
  * Durability: pins, services and kept peers are what a person asked for:
  * synchronous=FULL, on disk when the call returns (one or two fsync, some
  * milliseconds).  Records and health come again by themselves:
  * synchronous=NORMAL, consistent after power loss but perhaps some seconds
  * old (about 40 us a write; a checkpoint of some 4 MB every thousand pages).
+ *
+ * A disk that refuses while we run is VX6_NO_ROOM, and registry_trouble
+ * says in words what it said: the node goes on with what it knows.
  *
  * One process: take state_lock first.
  * Ownership: registry_open allocates; results are copied to the caller.
@@ -63,6 +67,11 @@ registry_open(struct registry **r, const char *dir,
 /* registry_close checkpoints.  Harmless on NULL. */
 void registry_close(struct registry *r);
 
+/* registry_trouble counts refusals of the disk since the start and tells the
+ * last one, or "". */
+VX6_NONNULL const char *registry_trouble(const struct registry *r,
+					 uint64_t *cnt);
+
 /* registry_sequence gives the next sequence of our own record: higher than
  * every one it gave before, also across restarts and clock changes. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
@@ -74,7 +83,7 @@ struct registry_node {
 	uint8_t id[32];
 	char name[NAME_TEXT];
 	uint64_t sequence, expires;     /* unix seconds */
-	uint64_t first_seen, last_seen; /* unix seconds */
+	uint64_t first_seen, last_seen; /* unix seconds; to a minute */
 	bool relay;                     /* its record has the relay role */
 	bool proved;                    /* we had a session with it */
 	bool keep;                      /* added by the operator */
@@ -83,14 +92,15 @@ struct registry_node {
 };
 
 /* registry_put stores the record that env (from record_open) and n (from
- * node_record_parse) describe.  VX6_OK: new or newer, tell others;
- * VX6_EXISTS: the same one, last_seen moved; VX6_STALE: a lower sequence, or
- * the same with other bytes; VX6_NO_ROOM; VX6_SYS. */
+ * node_record_parse) describe; proved: it came from the node itself, on its
+ * session.  VX6_OK: new or newer, tell others; VX6_EXISTS: the same one,
+ * last_seen moved; VX6_STALE: a lower sequence, or the same with other
+ * bytes; VX6_NO_ROOM. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 registry_put(struct registry *r, const struct record_env *env,
-	     const struct node_record *n, uint64_t now_s);
+	     const struct node_record *n, bool proved, uint64_t now_s);
 
-/* registry_proved notes a session with id.  VX6_NOT_FOUND. */
+/* registry_proved notes that id was seen on a session.  VX6_NOT_FOUND. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 registry_proved(struct registry *r, const uint8_t id[32], uint64_t now_s);
 
