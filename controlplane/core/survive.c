@@ -306,6 +306,7 @@ static void on_leg_up(struct survive *s, uint8_t leg, struct survive_out *out)
 		return;
 	s->leg[leg] = (struct survive_leg){ .up = true };
 	s->leg[leg].tried = s->state == SURVIVE_ALARM;
+	s->want_due_ns = s->now_ns; /* the wish was granted */
 	if (s->state == SURVIVE_ALARM)
 		ping(s, leg, 2, true, out);
 	else
@@ -360,9 +361,11 @@ static void on_pong(struct survive *s, uint8_t leg, uint32_t token)
 		return;
 	/* The pause counts, so that an application that pauses often makes q
 	 * grow and is not pinged at each pause. */
-	note_arrival(s);
-	if (s->state == SURVIVE_ALARM)
+	if (s->state == SURVIVE_ALARM) {
+		note_arrival(s);
 		clear_alarm(s);
+	}
+	s->heard_ns = s->now_ns;
 }
 
 static void on_received(struct survive *s)

@@ -168,7 +168,7 @@ static void deliver(void *ctx, unsigned end, unsigned leg, unsigned kind,
 			p->other(p, end, leg, kind, data, len);
 		return;
 	}
-	if (p->tamper && !p->tamper(p, end, data, &len))
+	if (p->tamper && !p->tamper(p, end, leg, data, &len))
 		return;
 	pipes_path(&path, end, leg);
 	enum vx6_status st = quic_read(p->end[end].ep, &path, 0, data, len,

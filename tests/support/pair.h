@@ -43,8 +43,8 @@ struct pair {
 	void (*other)(struct pair *p, unsigned end, unsigned leg, unsigned kind,
 		      uint8_t *data, size_t len);
 	/* a chance to change or drop a QUIC datagram before it is read */
-	bool (*tamper)(struct pair *p, unsigned end, uint8_t *data,
-		       size_t *len);
+	bool (*tamper)(struct pair *p, unsigned end, unsigned leg,
+		       uint8_t *data, size_t *len);
 	void *user;
 };
 
