@@ -68,7 +68,7 @@ enum bridge_end {
 
 struct bridge {
 	struct bridge_env *env;
-	struct quic_conn *conn; /* NULL: forgotten or lost */
+	struct quic_conn *conn; /* NULL: lost */
 	int64_t stream;
 	int fd; /* -1 before bridge_start */
 	struct loop_fd *watch;
@@ -78,10 +78,12 @@ struct bridge {
 	uint64_t up_bytes, down_bytes;
 	bool up_fin;    /* the socket's end is sent */
 	bool blocked;   /* the stream takes nothing: wait for room */
+	bool eager;     /* read the socket at the end of this turn */
 	bool down_fin;  /* the stream's end is seen */
 	bool down_shut; /* and written */
 	bool full;      /* the socket takes nothing: wait for writable */
 	bool deaf;      /* LOOP_HUP is of no use on this socket */
+	bool forgotten; /* by QUIC: both directions are over for it */
 	void (*over)(void *ctx, struct bridge *b, enum bridge_end how);
 	void *ctx;
 };

@@ -134,10 +134,16 @@ typedef void (*mux_result_fn)(void *ctx, enum vx6_status how);
  * which the mux owns when it returns VX6_OK.  result (may be NULL) never
  * comes from inside mux_connect.  VX6_NO_ROOM at a limit, VX6_NO_MEMORY,
  * VX6_MALFORMED for a name that is none, VX6_SYS for a socket that is
- * none: fd is the caller's still. */
+ * none, VX6_CLOSED inside mux_gone: fd is the caller's still. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 3) enum vx6_status
 	mux_connect(struct mux *mux, int fd, const char *name,
 		    mux_result_fn result, void *ctx);
+
+/* mux_probe opens service `name`, hears the answer, and resets the stream
+ * with nothing sent: whether mux_connect would work.  result as there. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 2, 3) enum vx6_status
+	mux_probe(struct mux *mux, const char *name, mux_result_fn result,
+		  void *ctx);
 
 /* What QUIC's events tell, one to one. */
 VX6_NONNULL void mux_stream_open(struct mux *mux, int64_t stream);
