@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "controlplane/node/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "controlplane/api/api.h"
+#include "controlplane/api/version.h"
+#include "controlplane/loop/log.h"
+#include "controlplane/node/circuit.h"
+#include "controlplane/node/connect.h"
+#include "controlplane/node/peer.h"
+#include "controlplane/node/relay.h"
+#include "controlplane/node/resolve.h"
+#include "controlplane/node/tunnel.h"
+
+#define LIST_MAX 1000u
+
+/* ---- lists ---- */
+
+/* send_list answers with at most LIST_MAX entries from `offset` on. */
+static void send_list(struct api_call *call, const json_t *args,
+		      const char *kind, json_t *all)
+{
+	size_t total = json_array_size(all), from = 0;
+	json_t *offset = json_object_get(args, "offset"), *part = json_array();
+
+	if (json_is_integer(offset) && json_integer_value(offset) > 0)
+		from = (size_t)json_integer_value(offset);
+	for (size_t i = from; i < total && i < from + LIST_MAX; i++)
+		json_array_append(part, json_array_get(all, i));
+	json_decref(all);
+	api_done(call, json_pack("{s:o, s:I}", kind, part, "total",
+				 (json_int_t)total));
+}
+
+/* ---- status ---- */
+
+static const char *plane_state(const struct node *n)
+{
+	if (!n->cfg.data.enabled)
+		return "off";
+	return n->plane->up ? "connected" : "waiting";
+}
+
+static json_t *json_dataplane(const struct node *n)
+{
+	json_t *o = json_pack("{s:s}", "state", plane_state(n));
+	char at[VX6_ADDR_TEXT];
+
+	if (!n->cfg.data.enabled || !n->plane->up)
+		return o;
+	json_object_set_new(o, "listen",
+			    json_string(vx6_addr_text(&n->plane->listen, at)));
+	json_object_set_new(o, "backend", json_string("udp"));
+	json_object_set_new(o, "workers", json_integer(1));
+	return o;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static json_t *json_clock(struct node *n)
+{
+	int64_t off[CONFIG_PEERS_MAX], median = 0;
+	size_t cnt = 0;
+	struct resolve_why why;
+
+	for (struct peer *p = n->peers; p && cnt < VX6_COUNT(off); p = p->next)
+		if (p->state == PEER_READY && p->hello_got)
+			off[cnt++] = p->clock_ms;
+	if (cnt > 0) {
+		qsort(off, cnt, sizeof(off[0]), by_value);
+		median = off[cnt / 2] / 1000;
+	}
+	return json_pack("{s:I, s:I, s:o}", "offset_s", (json_int_t)median,
+			 "peers", (json_int_t)cnt, "warning",
+			 resolve_clock(n, &why) ? json_string(why.text)
+						: json_null());
+}
+
+static void count_relay(void *ctx, const struct registry_node *rn)
+{
+	(void)rn;
+	++*(unsigned *)ctx;
+}
+
+static unsigned relays_known(struct node *n)
+{
+	unsigned cnt = 0;
+
+	if (registry_relays(n->reg, node_wall(), n->cfg.limits.nodes,
+			    count_relay, &cnt) != VX6_OK)
+		log_warn("registry", "not-read", log_str("what", "relays"));
+	return cnt;
+}
+
+static void count_peers(const struct node *n, unsigned *sessions,
+			unsigned *links)
+{
+	*sessions = *links = 0;
+	for (const struct peer *p = n->peers; p; p = p->next) {
+		*sessions += p->state == PEER_READY;
+		*links += p->link == PEER_LINK_OPEN;
+	}
+}
+
+static unsigned count_tunnels(struct node *n)
+{
+	json_t *all = json_array();
+	unsigned cnt;
+
+	tunnel_list(n, all);
+	cnt = (unsigned)json_array_size(all);
+	json_decref(all);
+	return cnt;
+}
+
+static void run_status(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+	char id[VX6_ID_TEXT], at[VX6_ADDR_TEXT];
+	unsigned sessions, links;
+	json_t *control = json_array(), *o;
+
+	(void)args;
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		json_array_append_new(
+			control, json_string(vx6_addr_text(&n->listen[i], at)));
+	count_peers(n, &sessions, &links);
+	o = json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:{s:I, s:I}, "
+		      "s:o}",
+		      "name", n->cfg.node.name, "id", vx6_id_text(n->id.id, id),
+		      "version", VX6_VERSION, "pid", (int)getpid(), "uptime_s",
+		      (json_int_t)((loop_now(n->loop) - n->start_ns) / VX6_SEC),
+		      "control", control, "dataplane", json_dataplane(n),
+		      "relay", node_is_relay(n), "record", "sequence",
+		      (json_int_t)n->sequence, "expires_unix_s",
+		      (json_int_t)n->expires_s, "clock", json_clock(n));
+	json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				 "sessions", (json_int_t)sessions, "links",
+				 (json_int_t)links, "circuits",
+				 (json_int_t)(n->relay_cnt + n->circuit_cnt),
+				 "tunnels", (json_int_t)count_tunnels(n),
+				 "services", (json_int_t)n->access.cnt,
+				 "forwards", (json_int_t)connect_count(n),
+				 "relays_known", (json_int_t)relays_known(n));
+
+	json_object_update(o, more);
+	json_decref(more);
+	api_done(call, o);
+}
+
+/* ---- peers ---- */
+
+static json_t *json_session(struct node *n, const struct peer *p)
+{
+	struct quic_stats q;
+	struct quic_path path;
+	char at[VX6_ADDR_TEXT];
+	uint64_t now = loop_now(n->loop);
+
+	quic_stats(p->conn, &q);
+	quic_path(p->conn, &path);
+	return json_pack("{s:s, s:s, s:f, s:I, s:I}", "address",
+			 vx6_addr_text(&path.remote, at), "transport", "quic",
+			 "rtt_ms", (double)q.srtt_ns / 1e6, "since_s",
+			 (json_int_t)((now - p->since_ns) / VX6_SEC),
+			 "clock_offset_s", (json_int_t)(p->clock_ms / 1000));
+}
+
+static json_t *json_peer(struct node *n, struct peer *p)
+{
+	static const char *const word[] = { [PEER_IDLE] = "known",
+					    [PEER_OPENING] = "connecting",
+					    [PEER_READY] = "connected" };
+	struct node_record rec;
+	enum vx6_status st = node_record(n, p->id, &rec);
+	char id[VX6_ID_TEXT], at[VX6_ADDR_TEXT] = "";
+	uint64_t now = loop_now(n->loop);
+	json_t *o;
+
+	if (!vx6_addr_is_none(&p->place))
+		vx6_addr_text(&p->place, at);
+	o = json_pack(
+		"{s:s, s:s, s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:n, s:n, s:o, "
+		"s:o, s:o}",
+		"name", st == VX6_NOT_FOUND ? "" : rec.name, "id",
+		vx6_id_text(p->id, id), "state",
+		p->state == PEER_IDLE && p->wanted ? "waiting" : word[p->state],
+		"address", at, "transport", "configured", p->configured,
+		"dialled", p->dialled, "relay",
+		st == VX6_OK && (rec.roles & NODE_ROLE_RELAY), "rtt_ms",
+		"since_s", "clock_offset_s", "record",
+		st == VX6_OK
+			? json_pack("{s:I, s:I}", "sequence",
+				    (json_int_t)rec.sequence, "expires_unix_s",
+				    (json_int_t)rec.expires)
+			: json_null(),
+		"retry_s",
+		p->retry_ns > now
+			? json_integer(
+				  (json_int_t)((p->retry_ns - now) / VX6_SEC))
+			: json_null(),
+		"error", p->error[0] ? json_string(p->error) : json_null());
+	if (p->state == PEER_READY) {
+		json_t *more = json_session(n, p);
+
+		json_object_update(o, more);
+		json_decref(more);
+	}
+	return o;
+}
+
+struct known {
+	struct node *n;
+	json_t *all;
+};
+
+static void add_known(void *ctx, const struct registry_node *rn)
+{
+	struct known *k = ctx;
+	char id[VX6_ID_TEXT];
+
+	if (peer_find(k->n, rn->id))
+		return;
+	json_array_append_new(
+		k->all,
+		json_pack("{s:s, s:s, s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:n, "
+			  "s:n, s:o, s:n, s:n}",
+			  "name", rn->name, "id", vx6_id_text(rn->id, id),
+			  "state", "known", "address", "", "transport",
+			  "configured", 0, "dialled", 0, "relay", rn->relay,
+			  "rtt_ms", "since_s", "clock_offset_s", "record",
+			  rn->expires > node_wall()
+				  ? json_pack("{s:I, s:I}", "sequence",
+					      (json_int_t)rn->sequence,
+					      "expires_unix_s",
+					      (json_int_t)rn->expires)
+				  : json_null(),
+			  "retry_s", "error"));
+}
+
+static void run_peer_list(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+	struct known k = { .n = n, .all = json_array() };
+
+	for (struct peer *p = n->peers; p; p = p->next)
+		json_array_append_new(k.all, json_peer(n, p));
+	if (registry_nodes(n->reg, add_known, &k) != VX6_OK)
+		log_warn("registry", "not-read", log_str("what", "nodes"));
+	send_list(call, args, "peers", k.all);
+}
+
+static void add_refused(struct api_call *call, const struct record_env *env,
+			enum vx6_status st)
+{
+	uint64_t now = node_wall();
+
+	if (st == VX6_EXPIRED && env->issued > now)
+		api_fail(call, API_FAILED, "compare the two hosts' clocks",
+			 "the record is issued %" PRIu64 " s in the future",
+			 env->issued - now);
+	else if (st == VX6_EXPIRED)
+		api_fail(call, API_FAILED,
+			 "make it again with `vx6 identity show --record FILE`",
+			 "the record expired %" PRIu64 " s ago",
+			 now - env->expires);
+	else if (st == VX6_BAD_SIGNATURE)
+		api_fail(call, API_FAILED,
+			 "have it made and sent again by its owner",
+			 "the record's signature does not hold");
+	else
+		api_fail(call, API_FAILED,
+			 "it is what `vx6 identity show --record FILE` wrote",
+			 "that is no node record: %s", vx6_status_text(st));
+}
+
+static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+	struct record_env env = { 0 };
+	struct node_record rec;
+	const char *text;
+	uint8_t bytes[RECORD_MAX];
+	char id[VX6_ID_TEXT];
+	size_t len;
+	enum vx6_status st;
+
+	if (!api_args(call, args, "{s:s}", "record", &text))
+		return;
+	if (sodium_base642bin(bytes, sizeof(bytes), text, strlen(text), "\n ",
+			      &len, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0) {
+		api_fail(call, API_USAGE, "send the record in base64",
+			 "the record is not base64, or too long");
+		return;
+	}
+	st = record_open(bytes, len, node_wall(), &env);
+	if (st != VX6_OK) {
+		add_refused(call, &env, st);
+		return;
+	}
+	if (memcmp(env.id, n->id.id, 32) == 0) {
+		api_fail(call, API_FAILED, "",
+			 "this is this node's own record");
+		return;
+	}
+	st = node_learn(n, NULL, bytes, len, &rec);
+	if (st != VX6_OK && st != VX6_EXISTS && st != VX6_STALE) {
+		add_refused(call, &env, st);
+		return;
+	}
+	if (registry_keep(n->reg, env.id, true) != VX6_OK)
+		log_warn("registry", "not-kept", log_node("peer", env.id));
+	struct peer *p = peer_want(n, env.id, NULL);
+
+	if (p)
+		p->kept = true;
+	api_done(call, json_pack("{s:s, s:s, s:s, s:I}", "name", rec.name, "id",
+				 vx6_id_text(env.id, id), "state",
+				 st == VX6_OK ? "new" : "known",
+				 "expires_unix_s", (json_int_t)env.expires));
+}
+
+/* ---- links, circuits, tunnels ---- */
+
+static json_t *json_link(struct node *n, const struct peer *p)
+{
+	static const char *const word[] = { [VX6_LINK_NEW] = "up",
+					    [VX6_LINK_UP] = "up",
+					    [VX6_LINK_DOWN] = "silent" };
+	struct plane_link_info info = { 0 };
+	char label[VX6_ID_TEXT], id[VX6_ID_TEXT], at[VX6_ADDR_TEXT];
+	bool open = p->link == PEER_LINK_OPEN;
+
+	n->plane->ops->link_info(n->plane, p->index, &info);
+	return json_pack(
+		"{s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:o, s:I, s:b, s:I, s:I, "
+		"s:I, s:I, s:I}",
+		"node", node_label(n, p->id, label), "id",
+		vx6_id_text(p->id, id), "index", (json_int_t)p->index,
+		"peer_index", (json_int_t)p->peer_index, "address",
+		vx6_addr_is_none(&info.addr)
+			? json_null()
+			: json_string(vx6_addr_text(&info.addr, at)),
+		"at", n->plane->relays ? "dataplane" : "control", "state",
+		open ? word[info.state % 3] : "opening", "rtt_ms",
+		info.srtt_ns ? json_real((double)info.srtt_ns / 1e6)
+			     : json_null(),
+		"u", (json_int_t)p->u, "session", p->state == PEER_READY,
+		"age_s",
+		(json_int_t)(open ? (loop_now(n->loop) - p->link_since_ns) /
+					     VX6_SEC
+				  : 0),
+		"cells_in", (json_int_t)info.cells_in, "cells_out",
+		(json_int_t)info.cells_out, "bytes_in",
+		(json_int_t)info.bytes_in, "bytes_out",
+		(json_int_t)info.bytes_out);
+}
+
+static void run_link_list(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+	json_t *all = json_array();
+
+	for (struct peer *p = n->peers; p; p = p->next)
+		if (p->index)
+			json_array_append_new(all, json_link(n, p));
+	send_list(call, args, "links", all);
+}
+
+static void run_circuit_list(void *ctx, struct api_call *call,
+			     const json_t *args)
+{
+	json_t *all = json_array();
+
+	circuit_list(ctx, all);
+	relay_list(ctx, all);
+	send_list(call, args, "circuits", all);
+}
+
+static void run_tunnel_list(void *ctx, struct api_call *call,
+			    const json_t *args)
+{
+	json_t *all = json_array();
+
+	tunnel_list(ctx, all);
+	send_list(call, args, "tunnels", all);
+}
+
+static void run_forward_list(void *ctx, struct api_call *call,
+			     const json_t *args)
+{
+	json_t *all = json_array();
+
+	connect_list(ctx, all);
+	send_list(call, args, "forwards", all);
+}
+
+/* ---- identity ---- */
+
+static json_t *json_base64(const uint8_t *p, size_t len)
+{
+	char text[sodium_base64_ENCODED_LEN(NODE_RECORD_MAX,
+					    sodium_base64_VARIANT_ORIGINAL)];
+
+	sodium_bin2base64(text, sizeof(text), p, len,
+			  sodium_base64_VARIANT_ORIGINAL);
+	return json_string(text);
+}
+
+static void run_identity_show(void *ctx, struct api_call *call,
+			      const json_t *args)
+{
+	struct node *n = ctx;
+	char id[VX6_ID_TEXT];
+	int record = 0;
+
+	if (!api_args(call, args, "{s?b}", "record", &record))
+		return;
+	if (record && n->expires_s < vx6_unix_s() + NODE_LIFE_S / 2)
+		node_publish(n);
+	json_t *o = json_pack("{s:s, s:s, s:o, s:I, s:I}", "name",
+			      n->cfg.node.name, "id", vx6_id_text(n->id.id, id),
+			      "public_key", json_base64(n->id.public_key, 32),
+			      "sequence", (json_int_t)n->sequence,
+			      "expires_unix_s", (json_int_t)n->expires_s);
+
+	if (record)
+		json_object_set_new(o, "record",
+				    json_base64(n->record, n->record_len));
+	api_done(call, o);
+}
+
+/* ---- services ---- */
+
+static json_t *json_service(const struct registry_service *s)
+{
+	char at[VX6_ADDR_TEXT], id[VX6_ID_TEXT];
+	json_t *allow = json_array();
+
+	for (uint32_t i = 0; i < s->allow_cnt; i++)
+		json_array_append_new(
+			allow, json_string(vx6_id_text(s->allow[i], id)));
+	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s}", "name", s->name,
+			 "proto", s->proto == REGISTRY_TCP ? "tcp" : "udp",
+			 "target", vx6_addr_text(&s->target, at), "public",
+			 s->is_public, "allow", allow, "source", "api");
+}
+
+static bool take_allow(struct api_call *call, const json_t *allow,
+		       struct registry_service *s)
+{
+	size_t len = json_array_size(allow);
+
+	if (len > REGISTRY_ALLOW_MAX) {
+		api_fail(call, API_USAGE, "make it shorter",
+			 "an access list has at most %u nodes",
+			 REGISTRY_ALLOW_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < len; i++) {
+		const char *t = json_string_value(json_array_get(allow, i));
+
+		if (!t || vx6_id_parse(s->allow[i], t) != VX6_OK) {
+			api_fail(call, API_USAGE,
+				 "`vx6 identity show` on that node prints it",
+				 "%.60s is no node ID", t ? t : "an entry");
+			return false;
+		}
+	}
+	s->allow_cnt = (uint32_t)len;
+	return true;
+}
+
+static bool take_service(struct api_call *call, const json_t *args,
+			 struct registry_service *s)
+{
+	const char *name, *target, *proto = "tcp";
+	int is_public = 0, any = 0;
+	json_t *allow = NULL;
+
+	if (!api_args(call, args, "{s:s, s:s, s?s, s?b, s?o, s?b}", "name",
+		      &name, "target", &target, "proto", &proto, "public",
+		      &is_public, "allow", &allow, "target_any", &any))
+		return false;
+	*s = (struct registry_service){ .proto = REGISTRY_TCP,
+					.is_public = is_public != 0 };
+	if (!name_ok(name, strlen(name)) ||
+	    vx6_addr_parse(&s->target, target) != VX6_OK ||
+	    s->target.port == 0) {
+		api_fail(call, API_USAGE,
+			 "a name is " NAME_RULE ", a target like 127.0.0.1:22",
+			 "the name or the target is not usable");
+		return false;
+	}
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	if (strcmp(proto, "tcp") != 0) {
+		api_fail(call, API_USAGE, "use tcp", "%.20s is not served",
+			 proto);
+		return false;
+	}
+	if (s->is_public == (json_array_size(allow) > 0)) {
+		api_fail(call, API_USAGE, "say --public, or --allow NODE,..",
+			 "a service is either public or for the nodes named");
+		return false;
+	}
+	if (!any && !vx6_addr_is_loopback(&s->target)) {
+		api_fail(call, API_DENIED, "say --target-any if that is meant",
+			 "%.50s is not on this host's loopback", target);
+		return false;
+	}
+	return take_allow(call, allow, s);
+}
+
+static void run_service_add(void *ctx, struct api_call *call,
+			    const json_t *args)
+{
+	struct node *n = ctx;
+	struct registry_service s;
+	enum vx6_status st;
+
+	if (!take_service(call, args, &s))
+		return;
+	st = registry_service_add(n->reg, &s);
+	if (st == VX6_EXISTS) {
+		api_fail(call, API_FAILED,
+			 "remove it first with `vx6 service remove %s`",
+			 "a service is called %s already", s.name);
+		return;
+	}
+	if (st != VX6_OK) {
+		api_fail(call, API_FAILED, "", "it could not be kept: %s",
+			 vx6_status_text(st));
+		return;
+	}
+	node_services_changed(n);
+	api_done(call, json_service(&s));
+}
+
+static void run_service_remove(void *ctx, struct api_call *call,
+			       const json_t *args)
+{
+	struct node *n = ctx;
+	const char *name;
+
+	if (!api_args(call, args, "{s:s}", "name", &name))
+		return;
+	if (registry_service_remove(n->reg, name) != VX6_OK) {
+		api_fail(call, API_FAILED, "`vx6 service list` shows them",
+			 "no service is called %.60s", name);
+		return;
+	}
+	node_services_changed(n);
+	api_done(call, NULL);
+}
+
+static void add_service(void *ctx, const struct registry_service *s)
+{
+	json_array_append_new(ctx, json_service(s));
+}
+
+static void run_service_list(void *ctx, struct api_call *call,
+			     const json_t *args)
+{
+	struct node *n = ctx;
+	json_t *all = json_array();
+
+	if (registry_services(n->reg, add_service, all) != VX6_OK)
+		log_warn("registry", "not-read", log_str("what", "services"));
+	send_list(call, args, "services", all);
+}
+
+/* ---- counters ---- */
+
+static json_t *json_drops(const uint64_t drop[VX6_STATUS_CNT])
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 1; i < VX6_STATUS_CNT; i++)
+		if (drop[i])
+			json_object_set_new(o,
+					    vx6_status_name((enum vx6_status)i),
+					    json_integer((json_int_t)drop[i]));
+	return o;
+}
+
+static json_t *json_own(const struct node *n)
+{
+	const struct node_stats *s = &n->stats;
+	uint64_t drop[VX6_STATUS_CNT];
+	struct net_sock sum = { 0 };
+
+	for (unsigned i = 0; i < VX6_STATUS_CNT; i++)
+		drop[i] = s->cell_drop[i] + s->quic_drop[i] +
+			  n->plane->dropped[i];
+	for (unsigned i = 0; i < n->udp_cnt; i++) {
+		const struct net_sock *k = loop_udp_sock(n->udp[i]);
+
+		sum.rx_dgrams += k->rx_dgrams;
+		sum.tx_dgrams += k->tx_dgrams;
+		sum.rx_bytes += k->rx_bytes;
+		sum.tx_bytes += k->tx_bytes;
+	}
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I, s:I}",
+		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
+		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
+		"tx_bytes", (json_int_t)sum.tx_bytes, "drops", json_drops(drop),
+		"strange", (json_int_t)s->udp_strange, "creates_in",
+		(json_int_t)s->create_in, "creates_ok",
+		(json_int_t)s->create_ok, "creates_refused",
+		(json_int_t)s->create_refused, "circuits_built",
+		(json_int_t)s->circuits_built, "circuits_failed",
+		(json_int_t)s->circuits_failed, "control_in",
+		(json_int_t)s->control_in, "control_out",
+		(json_int_t)s->control_out, "records_in",
+		(json_int_t)s->records_in, "records_refused",
+		(json_int_t)s->records_refused, "moves", (json_int_t)s->moves);
+}
+
+struct stats_call {
+	struct node *n;
+	struct api_call *call; /* NULL: nobody waits any more */
+};
+
+static void stats_cancelled(void *user, struct api_call *call)
+{
+	(void)call;
+	((struct stats_call *)user)->call = NULL;
+}
+
+static json_t *json_dp(const struct abi_stats *s)
+{
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I, s:o}",
+		"rx_cells", (json_int_t)s->rx_cells, "tx_cells",
+		(json_int_t)s->tx_cells, "rx_bytes", (json_int_t)s->rx_bytes,
+		"tx_bytes", (json_int_t)s->tx_bytes, "forwarded",
+		(json_int_t)s->forwarded, "backwarded",
+		(json_int_t)s->backwarded, "up", (json_int_t)s->up, "down",
+		(json_int_t)s->down, "injected", (json_int_t)s->injected,
+		"links", (json_int_t)s->links, "halves", (json_int_t)s->halves,
+		"busy_ns", (json_int_t)s->busy_ns, "spin_ns",
+		(json_int_t)s->spin_ns, "blocked_ns", (json_int_t)s->blocked_ns,
+		"ring_full", (json_int_t)s->ring_full, "drops",
+		json_drops(s->drop));
+}
+
+static void stats_came(void *ctx, const struct abi_stats *s)
+{
+	struct stats_call *w = ctx;
+
+	if (w->call)
+		api_done(w->call,
+			 json_pack("{s:o, s:o}", "vx6d", json_own(w->n),
+				   "dataplane", json_dp(s)));
+	free(w);
+}
+
+static void run_stats(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+	struct stats_call *w = calloc(1, sizeof(*w));
+
+	(void)args;
+	if (w && n->plane->relays &&
+	    plane_dp_stats(n->plane, stats_came, w) == VX6_OK) {
+		*w = (struct stats_call){ .n = n, .call = call };
+		api_on_cancel(call, stats_cancelled, w);
+		return;
+	}
+	free(w);
+	api_done(call,
+		 json_pack("{s:o, s:n}", "vx6d", json_own(n), "dataplane"));
+}
+
+static void run_shutdown(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct node *n = ctx;
+
+	(void)args;
+	api_done(call, NULL);
+	log_info("node", "shutdown", log_str("by", "command"));
+	loop_stop(n->loop);
+}
+
+/* ---- the socket ---- */
+
+enum vx6_status commands_open(struct node *n, struct state_why *why)
+{
+	static const struct api_command table[] = {
+		{ "status",         run_status         },
+		{ "peer.list",      run_peer_list      },
+		{ "peer.add",       run_peer_add       },
+		{ "link.list",      run_link_list      },
+		{ "circuit.list",   run_circuit_list   },
+		{ "tunnel.list",    run_tunnel_list    },
+		{ "identity.show",  run_identity_show  },
+		{ "service.add",    run_service_add    },
+		{ "service.remove", run_service_remove },
+		{ "service.list",   run_service_list   },
+		{ "connect",        connect_run        },
+		{ "disconnect",     connect_disconnect },
+		{ "forward.list",   run_forward_list   },
+		{ "stats",          run_stats          },
+		{ "shutdown",       run_shutdown       },
+	};
+	char path[CONFIG_PATH_TEXT + 16];
+	struct api_options opt = { .path = path,
+				   .group = n->cfg.api_group,
+				   .commands = table,
+				   .command_cnt = VX6_COUNT(table),
+				   .ctx = n,
+				   .clients = n->cfg.limits.commands };
+
+	snprintf(path, sizeof(path), "%s/vx6d.sock", n->cfg.run);
+	enum vx6_status st = api_open(n->loop, &opt, &n->api);
+
+	if (st != VX6_OK)
+		snprintf(
+			why->text, sizeof(why->text),
+			st == VX6_EXISTS
+				? "another vx6d answers on %s: end it, or give "
+				  "this one another --run directory"
+				: "cannot listen on %s: is its directory ours?",
+			path);
+	return st;
+}
+
+void commands_close(struct node *n)
+{
+	api_close(n->api);
+	n->api = NULL;
+}

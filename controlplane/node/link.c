@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* link: negotiating a link over a session, and hearing what became of it
+ * (PROTOCOL.md section 6). */
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "controlplane/loop/log.h"
+#include "controlplane/node/peer.h"
+
+static uint32_t free_index(struct node *n)
+{
+	for (uint32_t i = 1; i < n->plane->links_max; i++)
+		if (!n->link[i])
+			return i;
+	return 0;
+}
+
+/* Where the peer shall send cells: the address that this session has on
+ * our side, with the port where cells arrive. */
+static struct vx6_addr our_address(const struct peer *p)
+{
+	struct quic_path path;
+
+	quic_path(p->conn, &path);
+	path.local.port = p->node->plane->listen.port;
+	return path.local;
+}
+
+static void fill_ours(struct peer *p, bool learn, struct msg_link *m)
+{
+	*m = (struct msg_link){ .index = p->index,
+				.learn = learn,
+				.addr = our_address(p) };
+	m->u = plane_u(p->node->plane, &m->addr);
+	memcpy(m->nonce, p->nonce, sizeof(m->nonce));
+}
+
+static bool take_index(struct peer *p)
+{
+	uint32_t index = free_index(p->node);
+
+	if (index == 0)
+		return false;
+	p->index = index;
+	p->node->link[index] = p;
+	randombytes_buf(p->nonce, sizeof(p->nonce));
+	return true;
+}
+
+static void refuse(struct peer *p, uint32_t index, enum msg_link_reason why)
+{
+	struct msg_link_close m = { .index = index, .reason = why };
+	uint8_t out[MSG_SMALL];
+	size_t len;
+
+	if (msg_link_close_emit(&m, out, sizeof(out), &len) == VX6_OK)
+		peer_send(p, VX6_MSG_LINK_CLOSE, out + MSG_HEAD_LEN,
+			  len - MSG_HEAD_LEN);
+}
+
+static void say(struct peer *p, enum msg_type type, const struct msg_link *m)
+{
+	uint8_t out[MSG_SMALL];
+	size_t len;
+
+	if (msg_link_emit(type, m, out, sizeof(out), &len) == VX6_OK)
+		peer_send(p, (enum vx6_msg_type)type, out + MSG_HEAD_LEN,
+			  len - MSG_HEAD_LEN);
+}
+
+/* The session is new, the link is not: ask whether they have it still. */
+static void ask_adoption(struct peer *p)
+{
+	struct msg_link m;
+
+	randombytes_buf(p->nonce, sizeof(p->nonce));
+	fill_ours(p, p->learn, &m);
+	m.adopt = true;
+	m.adopt_own = p->index;
+	m.adopt_peer = p->peer_index;
+	say(p, MSG_LINK_OPEN, &m);
+}
+
+void link_start(struct peer *p)
+{
+	struct msg_link m;
+
+	if (p->link == PEER_LINK_OPEN) {
+		ask_adoption(p);
+		return;
+	}
+	if (p->link != PEER_LINK_NONE || !p->node->plane->up)
+		return;
+	if (!take_index(p)) {
+		peer_linked(p, VX6_NO_ROOM);
+		return;
+	}
+	p->link = PEER_LINK_ASKED;
+	p->link_opener = true;
+	/* A node that nobody dials may be behind a NAT: be learnt. */
+	p->learn = !node_is_relay(p->node);
+	fill_ours(p, p->learn, &m);
+	say(p, MSG_LINK_OPEN, &m);
+}
+
+static void added(void *ctx, enum vx6_status st)
+{
+	struct peer *p = ctx;
+
+	if (p->link != PEER_LINK_ADDING) {
+		peer_drop(p);
+		return;
+	}
+	if (st == VX6_OK) {
+		p->link = PEER_LINK_OPEN;
+		p->link_since_ns = loop_now(p->node->loop);
+		quic_settle(p->conn);
+	} else {
+		peer_link_lost(p);
+	}
+	peer_linked(p, st);
+	peer_drop(p);
+}
+
+static bool derive(const struct peer *p, const struct msg_link *theirs,
+		   struct vx6_link_keys *keys)
+{
+	uint8_t context[32], prk[32];
+	bool open = p->link_opener;
+
+	vx6_link_context(context, open ? p->index : theirs->index,
+			 open ? p->nonce : theirs->nonce,
+			 open ? theirs->index : p->index,
+			 open ? theirs->nonce : p->nonce);
+	if (quic_export(p->conn, VX6_LINK_EXPORTER, context, sizeof(context),
+			prk) != VX6_OK)
+		return false;
+	vx6_link_derive(keys, prk, open);
+	sodium_memzero(prk, sizeof(prk));
+	return true;
+}
+
+static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
+{
+	struct node *n = p->node;
+	struct quic_path path;
+	struct abi_link l = {
+		.ask_ns = n->cfg.timers.link_ask_ns,
+		.ask_busy_ns = n->cfg.timers.link_ask_busy_ns,
+		.index = p->index,
+		.peer_index = theirs->index,
+	};
+
+	if (!derive(p, theirs, &l.keys))
+		return VX6_BAD_STATE;
+	quic_path(p->conn, &path);
+	if (!theirs->learn) {
+		/* The session proved this IP; only the port is theirs to
+		 * say, so a peer cannot point our cells at a stranger. */
+		l.peer = path.remote;
+		l.peer.port = theirs->addr.port;
+	}
+	l.behind_nat = p->learn;
+	l.u = plane_u(n->plane, &path.remote);
+	if (theirs->u < l.u)
+		l.u = theirs->u;
+	p->peer_index = theirs->index;
+	p->u = l.u;
+	p->cells = l.peer;
+	p->link = PEER_LINK_ADDING;
+	memcpy(l.note, p->id, sizeof(p->id));
+	peer_hold(p);
+	enum vx6_status st = n->plane->ops->link_add(n->plane, &l, added, p);
+
+	sodium_memzero(&l.keys, sizeof(l.keys));
+	if (st != VX6_OK)
+		peer_drop(p);
+	return st;
+}
+
+static void failed(struct peer *p, uint32_t index, enum vx6_status st)
+{
+	log_warn("link", "not-made", log_node("peer", p->id), log_status(st));
+	if (index)
+		refuse(p, index, MSG_LINK_NO_ROOM);
+	peer_link_lost(p);
+	peer_linked(p, st);
+}
+
+static void answer_adoption(struct peer *p, const struct msg_link *theirs)
+{
+	struct msg_link m;
+
+	if (p->link != PEER_LINK_OPEN || p->index != theirs->adopt_peer ||
+	    p->peer_index != theirs->adopt_own) {
+		refuse(p, theirs->index, MSG_LINK_UNKNOWN);
+		return;
+	}
+	fill_ours(p, p->learn, &m);
+	m.adopt = true;
+	m.adopt_own = p->index;
+	m.adopt_peer = p->peer_index;
+	say(p, MSG_LINK_OK, &m);
+	quic_settle(p->conn);
+}
+
+void link_on_open(struct peer *p, const uint8_t *body, size_t len)
+{
+	struct msg_link theirs, ours;
+
+	if (msg_link_parse(body, len, &theirs) != VX6_OK) {
+		quic_close(p->conn, VX6_MALFORMED, "LINK_OPEN is malformed",
+			   loop_now(p->node->loop));
+		return;
+	}
+	if (theirs.adopt) {
+		answer_adoption(p, &theirs);
+		return;
+	}
+	if (p->link == PEER_LINK_ASKED) {
+		/* Both asked at once: the dialler's LINK_OPEN counts. */
+		if (p->dialled)
+			return;
+		peer_link_lost(p);
+	}
+	if (p->link != PEER_LINK_NONE)
+		peer_link_lost(p);
+	if (!p->node->plane->up || !take_index(p)) {
+		refuse(p, theirs.index, MSG_LINK_NO_ROOM);
+		return;
+	}
+	p->link_opener = false;
+	p->learn = !theirs.learn && !node_is_relay(p->node);
+	fill_ours(p, p->learn, &ours);
+	say(p, MSG_LINK_OK, &ours);
+	enum vx6_status st = add(p, &theirs);
+
+	if (st != VX6_OK)
+		failed(p, theirs.index, st);
+}
+
+void link_on_ok(struct peer *p, const uint8_t *body, size_t len)
+{
+	struct msg_link theirs;
+
+	if (msg_link_parse(body, len, &theirs) != VX6_OK) {
+		quic_close(p->conn, VX6_MALFORMED, "LINK_OK is malformed",
+			   loop_now(p->node->loop));
+		return;
+	}
+	if (theirs.adopt && p->link == PEER_LINK_OPEN &&
+	    theirs.adopt_own == p->peer_index &&
+	    theirs.adopt_peer == p->index) {
+		quic_settle(p->conn);
+		return;
+	}
+	if (theirs.adopt || p->link != PEER_LINK_ASKED || !p->link_opener) {
+		refuse(p, theirs.index, MSG_LINK_UNKNOWN);
+		return;
+	}
+	enum vx6_status st = add(p, &theirs);
+
+	if (st != VX6_OK)
+		failed(p, theirs.index, st);
+}
+
+void link_on_close(struct peer *p, const uint8_t *body, size_t len)
+{
+	struct msg_link_close m;
+
+	if (msg_link_close_parse(body, len, &m) != VX6_OK)
+		return;
+	if (p->link == PEER_LINK_NONE || m.index != p->index)
+		return;
+	bool again = p->link == PEER_LINK_OPEN && p->dialled &&
+		     m.reason == MSG_LINK_UNKNOWN;
+
+	peer_link_lost(p);
+	if (again)
+		link_start(p);
+	else
+		peer_linked(p, VX6_UNREACHABLE);
+}
+
+void link_on_event(struct node *n, uint32_t index, unsigned events)
+{
+	struct peer *p = index < n->plane->links_max ? n->link[index] : NULL;
+
+	if (!p || !(events & VX6_LINK_EV_DOWN))
+		return;
+	log_warn("link", "down", log_node("peer", p->id));
+	if (p->conn && p->state == PEER_READY)
+		refuse(p, p->peer_index, MSG_LINK_DEAD);
+	peer_link_lost(p);
+	peer_linked(p, VX6_UNREACHABLE);
+}

@@ -1,0 +1,889 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* node: start, stop, and who hears what. */
+
+#include "controlplane/node/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "controlplane/api/version.h"
+#include "controlplane/loop/log.h"
+#include "controlplane/node/circuit.h"
+#include "controlplane/node/commands.h"
+#include "controlplane/node/connect.h"
+#include "controlplane/node/peer.h"
+#include "controlplane/node/relay.h"
+#include "controlplane/node/tunnel.h"
+#include "dataplane/wire/layer.h"
+
+#define OWN_LINKS_MAX  256u
+#define OWN_HALVES_MAX 8192u
+#define CHANS_MAX      65536u
+
+uint32_t node_wall(void)
+{
+	return (uint32_t)vx6_unix_s();
+}
+
+const char *node_suite_name(unsigned suite)
+{
+	switch (suite) {
+	case VX6_SUITE_AES256_GCM: return "aes256gcm";
+	case VX6_SUITE_CHACHA20_POLY1305: return "chacha20";
+	case VX6_SUITE_AEGIS128L: return "aegis128l";
+	default: return "";
+	}
+}
+
+void node_bury(struct node *n, struct node_grave *g)
+{
+	g->next = n->graves;
+	n->graves = g;
+}
+
+static void empty_graves(struct node *n)
+{
+	while (n->graves) {
+		struct node_grave *g = n->graves;
+
+		n->graves = g->next;
+		free(g);
+	}
+}
+
+const char *node_label(struct node *n, const uint8_t id[32],
+		       char out[VX6_ID_TEXT])
+{
+	struct registry_node rn;
+
+	if (memcmp(id, n->id.id, 32) == 0 && n->cfg.node.name[0])
+		snprintf(out, VX6_ID_TEXT, "%s", n->cfg.node.name);
+	else if (registry_find(n->reg, id, &rn) == VX6_OK && rn.name[0])
+		snprintf(out, VX6_ID_TEXT, "%s", rn.name);
+	else
+		vx6_id_text(id, out);
+	return out;
+}
+
+enum vx6_status node_record(struct node *n, const uint8_t id[32],
+			    struct node_record *rec)
+{
+	struct registry_node rn;
+	struct record_env env;
+	enum vx6_status st = registry_find(n->reg, id, &rn);
+
+	if (st != VX6_OK)
+		return VX6_NOT_FOUND;
+	/* It was verified when it was stored. */
+	if (record_verify(rn.bytes, rn.len, &env) != VX6_OK ||
+	    node_record_parse(&env, rec) != VX6_OK)
+		return VX6_NOT_FOUND;
+	return rec->expires > node_wall() ? VX6_OK : VX6_EXPIRED;
+}
+
+enum vx6_status node_learn(struct node *n, const struct peer *from,
+			   const uint8_t *bytes, size_t len,
+			   struct node_record *rec)
+{
+	struct node_record own;
+	struct record_env env;
+	enum vx6_status st = record_open(bytes, len, node_wall(), &env);
+
+	if (!rec)
+		rec = &own;
+	if (st == VX6_OK)
+		st = node_record_parse(&env, rec);
+	if (st != VX6_OK)
+		return st;
+	if (memcmp(env.id, n->id.id, sizeof(env.id)) == 0)
+		return VX6_EXISTS;
+	bool proved = from && memcmp(from->id, env.id, sizeof(env.id)) == 0;
+
+	st = registry_put(n->reg, &env, rec, proved, node_wall());
+	if (st == VX6_OK &&
+	    ((rec->roles & NODE_ROLE_RELAY) || rec->via_cnt > 0))
+		peer_tell_record(n, from, bytes, len);
+	return st;
+}
+
+/* ---- our own record ---- */
+
+static void add_endpoint(struct node *n, struct node_record *rec,
+			 const struct vx6_addr *a)
+{
+	struct node_endpoint *e = &rec->endpoint[rec->endpoint_cnt];
+
+	if (rec->endpoint_cnt == NODE_ENDPOINTS_MAX)
+		return;
+	memcpy(e->ip, a->ip, sizeof(e->ip));
+	e->control_port = a->port;
+	e->data_port = n->plane->relays ? n->plane->listen.port : 0;
+	e->transports = NODE_TRANSPORT_QUIC;
+	rec->endpoint_cnt++;
+}
+
+static void fill_endpoints(struct node *n, struct node_record *rec)
+{
+	static const uint8_t any[16], any4[16] = { [10] = 0xff, [11] = 0xff };
+
+	for (uint32_t i = 0; i < n->cfg.control.advertise_cnt; i++)
+		add_endpoint(n, rec, &n->cfg.control.advertise[i]);
+	for (unsigned i = 0; i < n->udp_cnt && !n->cfg.control.advertise_cnt;
+	     i++) {
+		const struct vx6_addr *a = &n->listen[i];
+
+		if (memcmp(a->ip, any, 16) != 0 && memcmp(a->ip, any4, 16) != 0)
+			add_endpoint(n, rec, a);
+		else
+			node_interfaces(a->port, n, rec, add_endpoint);
+	}
+}
+
+static void fill_onion(const struct onion_key *k, struct node_onion *to)
+{
+	memcpy(to->public_key, k->public_key, sizeof(to->public_key));
+	to->from = k->from;
+	to->until = k->until;
+}
+
+static void fill_record(struct node *n, struct node_record *rec)
+{
+	*rec = (struct node_record){ 0 };
+	snprintf(rec->name, sizeof(rec->name), "%s", n->cfg.node.name);
+	snprintf(rec->family, sizeof(rec->family), "%s", n->cfg.node.family);
+	snprintf(rec->software, sizeof(rec->software), "vx6/%s", VX6_VERSION);
+	fill_endpoints(n, rec);
+	rec->via_cnt = (uint8_t)n->via_cnt;
+	memcpy(rec->via, n->via, sizeof(rec->via));
+	memcpy(rec->enc_public, n->id.enc_public, sizeof(rec->enc_public));
+	fill_onion(onion_current(n->onion), &rec->onion);
+	fill_onion(onion_next(n->onion), &rec->next_onion);
+	rec->has_onion = rec->has_next = true;
+	rec->roles = node_is_relay(n) ? NODE_ROLE_RELAY : 0;
+	for (unsigned s = VX6_SUITE_AES256_GCM; s <= VX6_SUITE_AEGIS128L; s++)
+		if (vx6_suite_offers(s))
+			rec->suites |= 1u << s;
+	rec->capacity = n->cfg.node.capacity;
+}
+
+static void arm_record(struct node *n)
+{
+	uint64_t wait = n->cfg.timers.record_refresh_ns;
+	uint32_t now = node_wall(), due = onion_due(n->onion);
+	uint64_t rotate = due > now ? (uint64_t)(due - now) * VX6_SEC : VX6_SEC;
+
+	if (rotate < wait)
+		wait = rotate;
+	loop_timer_set(&n->record_timer, loop_now(n->loop) + wait);
+}
+
+void node_publish(struct node *n)
+{
+	struct node_record rec;
+	uint32_t life = (uint32_t)(n->cfg.timers.record_life_ns / VX6_SEC);
+	uint32_t now = node_wall();
+	enum vx6_status st;
+
+	fill_record(n, &rec);
+	st = registry_sequence(n->reg, vx6_unix_ms(), &n->sequence);
+	if (st == VX6_OK)
+		st = node_record_sign(&n->id, &rec, n->sequence, now, life,
+				      n->record, sizeof(n->record),
+				      &n->record_len);
+	if (st != VX6_OK)
+		log_error("record", "not-made", log_status(st));
+	n->expires_s = now + life;
+	arm_record(n);
+	if (n->peers && st == VX6_OK)
+		peer_tell_record(n, NULL, n->record, n->record_len);
+}
+
+static void on_record_timer(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (onion_tick(n->onion, node_wall()))
+		log_info("record", "new-onion-key");
+	node_publish(n);
+}
+
+bool node_is_relay(const struct node *n)
+{
+	return n->cfg.node.relay && n->plane->relays && n->plane->up &&
+	       !n->closing;
+}
+
+void node_via_changed(struct node *n)
+{
+	uint8_t via[NODE_VIA_MAX][32] = { 0 };
+	unsigned cnt = 0;
+	struct node_record rec;
+
+	for (; cnt < n->cfg.node.via_cnt; cnt++)
+		memcpy(via[cnt], n->cfg.node.via[cnt], 32);
+	if (cnt == 0 && !n->cfg.node.relay && n->access.cnt > 0)
+		for (struct peer *p = n->peers; p && cnt < NODE_VIA_MAX;
+		     p = p->next)
+			if (p->wanted && p->state == PEER_READY &&
+			    node_record(n, p->id, &rec) == VX6_OK &&
+			    (rec.roles & NODE_ROLE_RELAY))
+				memcpy(via[cnt++], p->id, 32);
+	if (cnt == n->via_cnt && memcmp(via, n->via, sizeof(via)) == 0)
+		return;
+	n->via_cnt = cnt;
+	memcpy(n->via, via, sizeof(via));
+	node_publish(n);
+}
+
+/* ---- services ---- */
+
+static void take_service(void *ctx, const struct registry_service *s)
+{
+	struct node *n = ctx;
+	struct access_list who = { .open = s->is_public };
+
+	for (uint32_t i = 0; i < s->allow_cnt; i++)
+		if (access_list_add(&who, s->allow[i]) != VX6_OK)
+			log_warn("service", "list-full",
+				 log_str("name", s->name));
+	/* Whether a target beyond loopback is wanted was asked at `add`. */
+	if (s->proto == REGISTRY_TCP &&
+	    access_add(&n->access, s->name, &s->target, &who, true) != VX6_OK)
+		log_warn("service", "not-offered", log_str("name", s->name));
+}
+
+void node_services_changed(struct node *n)
+{
+	access_free(&n->access);
+	if (access_init(&n->access, n->cfg.limits.services) != VX6_OK ||
+	    registry_services(n->reg, take_service, n) != VX6_OK)
+		log_error("service", "not-read");
+	node_via_changed(n);
+}
+
+static enum vx6_status authorise(void *ctx, struct quic_conn *c,
+				 const char *name, enum msg_proto proto,
+				 struct vx6_addr *target)
+{
+	struct node *n = ctx;
+	enum vx6_status st = access_find(&n->access, name, quic_peer(c),
+					 target);
+
+	return proto == MSG_TCP ? st : VX6_DENIED;
+}
+
+/* ---- quic ---- */
+
+static struct loop_udp *socket_for(struct node *n, const struct vx6_addr *from)
+{
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		if (vx6_addr_eq(&n->listen[i], from))
+			return n->udp[i];
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		if (n->listen[i].port == from->port)
+			return n->udp[i];
+	return n->udp[0];
+}
+
+static bool send_real(struct node *n, const struct quic_path *path,
+		      const uint8_t *data, size_t len, size_t segment,
+		      unsigned ecn)
+{
+	return loop_udp_send(socket_for(n, &path->local), &path->local,
+			     &path->remote, data, len, segment, ecn);
+}
+
+static bool on_send(void *ctx, struct quic_conn *c,
+		    const struct quic_path *path, const uint8_t *data,
+		    size_t len, size_t segment, unsigned ecn)
+{
+	struct node *n = ctx;
+
+	if (!chan_is_pseudo(&path->remote))
+		return send_real(n, path, data, len, segment, ecn);
+	struct chan *ch = tunnel_chan(n, quic_user(c), &path->remote);
+
+	for (size_t at = 0; ch && at < len; at += segment ? segment : len) {
+		size_t one = segment && len - at > segment ? segment : len - at;
+		enum vx6_status st = chan_send(ch, data + at, one);
+
+		if (st != VX6_OK)
+			n->stats.cell_drop[st]++;
+	}
+	return true; /* what a circuit cannot take is lost, as on a wire */
+}
+
+/* A prefix that shakes hands too often proves its address first. */
+static enum vx6_status on_admit(void *ctx, const struct quic_path *path)
+{
+	struct node *n = ctx;
+	bool v4 = vx6_addr_is_v4(&path->remote);
+	uint8_t h[8];
+
+	if (chan_is_pseudo(&path->remote))
+		return VX6_OK; /* the circuit's CREATE was paid for */
+	crypto_shorthash(h, path->remote.ip, v4 ? 16 : 8, n->prefix_key);
+	struct peer_bucket b;
+	unsigned i = vx6_get16(h) & (NODE_PREFIXES - 1u);
+
+	b = (struct peer_bucket){ n->prefix[i].milli, n->prefix[i].at_ns };
+	bool ok = peer_bucket_take(&b, n->cfg.limits.prefix_rate,
+				   n->cfg.limits.prefix_rate * 2u,
+				   loop_now(n->loop));
+
+	n->prefix[i].milli = b.milli;
+	n->prefix[i].at_ns = b.at_ns;
+	return ok ? VX6_OK : VX6_RATE;
+}
+
+static void on_ready(void *ctx, struct quic_conn *c)
+{
+	if (quic_alpn(c) == QUIC_SESSION)
+		peer_ready(ctx, c);
+	else
+		tunnel_ready(ctx, c);
+}
+
+static struct peer *session(struct quic_conn *c)
+{
+	return quic_alpn(c) == QUIC_SESSION ? quic_user(c) : NULL;
+}
+
+static struct mux *mux_of(struct quic_conn *c)
+{
+	struct tunnel *t = quic_alpn(c) == QUIC_TUNNEL ? quic_user(c) : NULL;
+
+	return t ? tunnel_mux(t) : NULL;
+}
+
+static void on_stream_open(void *ctx, struct quic_conn *c, int64_t stream)
+{
+	struct peer *p = session(c);
+	struct mux *m = mux_of(c);
+
+	(void)ctx;
+	if (p)
+		peer_stream_open(p, stream);
+	else if (m)
+		mux_stream_open(m, stream);
+}
+
+static void on_stream_data(void *ctx, struct quic_conn *c, int64_t stream,
+			   const uint8_t *data, size_t len, bool fin)
+{
+	struct peer *p = session(c);
+	struct mux *m = mux_of(c);
+
+	(void)ctx;
+	if (p)
+		peer_data(p, stream, data, len, fin);
+	else if (m)
+		mux_stream_data(m, stream, data, len, fin);
+}
+
+static void on_stream_room(void *ctx, struct quic_conn *c, int64_t stream)
+{
+	struct mux *m = mux_of(c);
+
+	(void)ctx;
+	if (m)
+		mux_stream_room(m, stream);
+}
+
+static void on_stream_reset(void *ctx, struct quic_conn *c, int64_t stream,
+			    uint64_t code)
+{
+	struct peer *p = session(c);
+	struct mux *m = mux_of(c);
+
+	(void)code;
+	if (m)
+		mux_stream_reset(m, stream);
+	else if (p && stream == p->stream)
+		quic_close(c, VX6_BAD_STATE, "control stream was reset",
+			   loop_now(((struct node *)ctx)->loop));
+}
+
+static void on_stream_stop(void *ctx, struct quic_conn *c, int64_t stream,
+			   uint64_t code)
+{
+	struct peer *p = session(c);
+	struct mux *m = mux_of(c);
+
+	(void)code;
+	if (m)
+		mux_stream_stop(m, stream);
+	else if (p && stream == p->stream)
+		quic_close(c, VX6_BAD_STATE, "control stream was stopped",
+			   loop_now(((struct node *)ctx)->loop));
+}
+
+static void on_stream_closed(void *ctx, struct quic_conn *c, int64_t stream)
+{
+	struct mux *m = mux_of(c);
+
+	(void)ctx;
+	if (m)
+		mux_stream_closed(m, stream);
+}
+
+static void on_datagram(void *ctx, struct quic_conn *c, const uint8_t *data,
+			size_t len)
+{
+	(void)ctx;
+	(void)c;
+	(void)data;
+	(void)len; /* UDP targets are not served yet */
+}
+
+static void on_moved(void *ctx, struct quic_conn *c,
+		     const struct quic_path *path, bool validated)
+{
+	struct tunnel *t = quic_alpn(c) == QUIC_TUNNEL ? quic_user(c) : NULL;
+
+	(void)ctx;
+	(void)validated;
+	if (t)
+		tunnel_moved(t, path);
+}
+
+static void on_closed(void *ctx, struct quic_conn *c,
+		      const struct quic_close *why)
+{
+	void *user = quic_user(c);
+
+	(void)ctx;
+	if (!user)
+		return;
+	if (quic_alpn(c) == QUIC_SESSION)
+		peer_closed(user, c, why);
+	else
+		tunnel_closed(user, why);
+}
+
+/* ---- datagrams ---- */
+
+static void on_udp(void *ctx, const struct vx6_addr *from,
+		   const struct vx6_addr *to, uint8_t *data, size_t len,
+		   unsigned ecn)
+{
+	struct node *n = ctx;
+	struct quic_path path = { .local = *to, .remote = *from };
+	enum vx6_status st;
+
+	if (len == 0 || chan_is_pseudo(from)) {
+		n->stats.udp_strange++;
+		return;
+	}
+	if ((data[0] & 0xc0u) == 0) { /* no QUIC packet: PROTOCOL.md 2 */
+		if (n->plane->relays)
+			n->stats.udp_strange++;
+		else
+			plane_own_input(n->plane, from, data, len,
+					loop_now(n->loop));
+		return;
+	}
+	st = quic_read(n->quic, &path, ecn, data, len, loop_now(n->loop));
+	if (st != VX6_OK)
+		n->stats.quic_drop[st]++;
+}
+
+static void on_writable(void *ctx)
+{
+	quic_writable(((struct node *)ctx)->quic);
+}
+
+static bool own_send(void *ctx, const struct vx6_addr *to, const uint8_t *data,
+		     size_t len, size_t segment)
+{
+	struct node *n = ctx;
+	struct vx6_addr none = { .port = n->listen[0].port };
+
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		if (vx6_addr_is_v4(&n->listen[i]) == vx6_addr_is_v4(to))
+			return loop_udp_send(n->udp[i], &none, to, data, len,
+					     segment, 0);
+	return loop_udp_send(n->udp[0], &none, to, data, len, segment, 0);
+}
+
+bool node_route(const struct node *n, const struct vx6_addr *to,
+		struct vx6_addr *local)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = vx6_addr_to(to, &sa);
+	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = connect(fd, (struct sockaddr *)&sa, len) == 0;
+	len = sizeof(sa);
+	ok = ok && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	     vx6_addr_from(local, (struct sockaddr *)&sa) == VX6_OK;
+	close(fd);
+	local->port = n->listen[0].port;
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		if (memcmp(n->listen[i].ip, local->ip, 16) == 0)
+			local->port = n->listen[i].port;
+	return ok;
+}
+
+/* ---- plane ---- */
+
+static void on_cell(void *ctx, uint32_t id, uint8_t *p, size_t size)
+{
+	struct node *n = ctx;
+	struct ids_slot *s = ids_find(&n->ids, id);
+
+	if (!s)
+		n->stats.cell_drop[VX6_NO_CIRCUIT]++;
+	else if (s->what == NODE_ID_CIRCUIT)
+		circuit_cell(n, s->owner, p, size);
+	else
+		relay_cell(n, s->owner, p, size);
+}
+
+static void on_control(void *ctx, uint32_t id, const uint8_t *body, size_t len)
+{
+	struct node *n = ctx;
+	struct ids_slot *s = ids_find(&n->ids, id);
+
+	if (s && s->what == NODE_ID_RELAY_FORWARD)
+		relay_control(n, s->owner, body, len);
+}
+
+static void on_link(void *ctx, uint32_t index, unsigned events)
+{
+	link_on_event(ctx, index, events);
+}
+
+static void on_half(void *ctx, uint32_t id, enum abi_half_event event)
+{
+	struct node *n = ctx;
+	struct ids_slot *s = ids_find(&n->ids, id);
+
+	if (s && s->what == NODE_ID_CIRCUIT)
+		circuit_half(n, s->owner, event);
+	else if (s)
+		relay_half(n, s->owner, event);
+}
+
+static bool take_tables(struct node *n)
+{
+	struct plane *p = n->plane;
+	uint32_t cnt = p->halves_max > ABI_IDX_MASK ? ABI_IDX_MASK
+						    : p->halves_max;
+
+	free(n->link); /* all links are gone when this is called */
+	n->link = calloc(p->links_max, sizeof(struct peer *));
+	if (n->id_slot && n->ids.cnt == cnt)
+		return n->link != NULL;
+	free(n->id_slot);
+	n->id_slot = calloc(cnt, sizeof(*n->id_slot));
+	if (!n->id_slot || !n->link || cnt < 2)
+		return false;
+	ids_init(&n->ids, n->id_slot, cnt,
+		 (uint16_t)vx6_rand_below(&n->rnd, 4096));
+	return true;
+}
+
+static void on_state(void *ctx, bool up)
+{
+	struct node *n = ctx;
+	struct peer *next;
+
+	if (!up) {
+		n->in_plane = true;
+		for (struct peer *p = n->peers; p; p = next) {
+			next = p->next;
+			peer_link_lost(p);
+		}
+		n->in_plane = false;
+		node_publish(n);
+		return;
+	}
+	if (!take_tables(n)) {
+		log_error("node", "no-memory");
+		loop_stop(n->loop);
+		return;
+	}
+	node_publish(n);
+	for (struct peer *p = n->peers; p; p = next) {
+		next = p->next;
+		if (p->state == PEER_READY && p->hello_got && p->dialled)
+			link_start(p);
+	}
+}
+
+/* ---- the loop's turn ---- */
+
+static void on_quic_timer(void *ctx)
+{
+	struct node *n = ctx;
+
+	quic_tick(n->quic, loop_now(n->loop));
+}
+
+void node_prepare(struct node *n)
+{
+	tunnels_prepare(n);
+	quic_flush(n->quic, loop_now(n->loop));
+	n->plane->ops->flush(n->plane);
+	loop_timer_set(&n->quic_timer, quic_due(n->quic));
+	empty_graves(n);
+}
+
+/* ---- start and stop ---- */
+
+static enum vx6_status open_state(struct node *n, struct state_why *why)
+{
+	struct onion_options onion = {
+		.run = n->cfg.run,
+		.replay_keys = n->cfg.limits.replay_keys,
+		.rotate_s = (uint32_t)(n->cfg.timers.onion_rotate_ns / VX6_SEC),
+	};
+	struct registry_limits lim = { .nodes = n->cfg.limits.nodes,
+				       .services = n->cfg.limits.services,
+				       .hint_days = n->cfg.limits.hint_days };
+	enum vx6_status st;
+	bool made;
+
+	st = state_dir(n->cfg.state, 0700, why);
+	if (st == VX6_OK)
+		st = state_dir(n->cfg.run, 0750, why);
+	if (st == VX6_OK)
+		st = state_lock(n->cfg.state, &n->lock_fd, why);
+	if (st == VX6_OK)
+		st = identity_open(n->cfg.state, &n->id, &made, why);
+	if (st == VX6_OK)
+		st = onion_open(&n->onion, &onion, node_wall(), why);
+	if (st == VX6_OK)
+		st = registry_open(&n->reg, n->cfg.state, &lim, why);
+	return st;
+}
+
+static enum vx6_status open_ports(struct node *n, struct state_why *why)
+{
+	struct loop_udp_hooks hooks = { .recv = on_udp,
+					.writable = on_writable,
+					.ctx = n };
+
+	for (; n->udp_cnt < n->cfg.control.listen_cnt; n->udp_cnt++) {
+		const struct vx6_addr *at = &n->cfg.control.listen[n->udp_cnt];
+		char text[VX6_ADDR_TEXT];
+		enum vx6_status st = loop_udp_open(
+			n->loop, &(struct net_opts){ .bind = *at }, &hooks,
+			&n->udp[n->udp_cnt]);
+
+		if (st == VX6_OK) {
+			n->listen[n->udp_cnt] =
+				loop_udp_sock(n->udp[n->udp_cnt])->at;
+			continue;
+		}
+		vx6_addr_text(at, text);
+		if (errno == EADDRINUSE)
+			snprintf(why->text, sizeof(why->text),
+				 "UDP port %s is in use: end the program that "
+				 "has it, or set control.listen to another",
+				 text);
+		else
+			snprintf(why->text, sizeof(why->text),
+				 "cannot listen on UDP %s: %s; set "
+				 "control.listen to an address of this host",
+				 text, strerror(errno));
+		return st;
+	}
+	return VX6_OK;
+}
+
+static enum vx6_status open_quic(struct node *n)
+{
+	const struct config_limits *l = &n->cfg.limits;
+	const struct config_timers *t = &n->cfg.timers;
+	struct quic_options opt = {
+		.limits = { .conns = l->sessions,
+                           .half_open = l->half_open,
+                           .streams = l->streams,
+                           .handshake_ns = t->handshake_ns,
+                           .session_idle_ns = t->session_idle_ns,
+                           .session_ping_ns = t->session_ping_ns,
+                           .tunnel_idle_ns = t->tunnel_idle_ns,
+                           .stream_window = l->stream_window,
+                           .conn_window = l->conn_window,
+                           .stream_buffer = l->stream_buffer },
+		.events = { .send = on_send,
+                           .admit = on_admit,
+                           .ready = on_ready,
+                           .stream_open = on_stream_open,
+                           .stream_data = on_stream_data,
+                           .stream_room = on_stream_room,
+                           .stream_reset = on_stream_reset,
+                           .stream_stop = on_stream_stop,
+                           .stream_closed = on_stream_closed,
+                           .datagram = on_datagram,
+                           .moved = on_moved,
+                           .closed = on_closed },
+		.ctx = n,
+	};
+	struct mux_limits mux = { .streams = l->streams,
+				  .total = l->connections,
+				  .target_ns = t->target_connect_ns,
+				  .buffer = l->stream_window };
+	struct mux_hooks hooks = { .authorise = authorise, .ctx = n };
+	enum vx6_status st;
+
+	memcpy(opt.identity.seed, n->id.seed, sizeof(opt.identity.seed));
+	memcpy(opt.identity.public_key, n->id.public_key,
+	       sizeof(opt.identity.public_key));
+	st = quic_open(&n->quic, &opt);
+	sodium_memzero(&opt.identity, sizeof(opt.identity));
+	if (st == VX6_OK)
+		st = mux_hub_open(&n->hub, n->loop, &mux, &hooks);
+	if (st == VX6_OK)
+		st = access_init(&n->access, l->services);
+	return st;
+}
+
+static enum vx6_status open_plane(struct node *n)
+{
+	struct plane_events ev = { .cell = on_cell,
+				   .control = on_control,
+				   .link = on_link,
+				   .half = on_half,
+				   .state = on_state };
+	enum vx6_status st;
+
+	if (n->cfg.data.enabled) {
+		struct plane_dp_options dp = { .events = ev,
+					       .ctx = n,
+					       .loop = n->loop,
+					       .path = n->dp_path };
+
+		snprintf(n->dp_path, sizeof(n->dp_path), "%s/dataplane.sock",
+			 n->cfg.run);
+		return plane_dp_open(&n->plane, &dp);
+	}
+	struct plane_own_options own = { .events = ev,
+					 .ctx = n,
+					 .loop = n->loop,
+					 .send = own_send,
+					 .listen = n->listen[0],
+					 .links_max = OWN_LINKS_MAX,
+					 .halves_max = OWN_HALVES_MAX,
+					 .mtu = 1500 };
+
+	st = plane_own_open(&n->plane, &own);
+	if (st == VX6_OK && !take_tables(n))
+		st = VX6_NO_MEMORY;
+	return st;
+}
+
+static enum vx6_status open_all(struct node *n, struct state_why *why)
+{
+	enum vx6_status st = open_state(n, why);
+
+	if (st == VX6_OK)
+		st = open_ports(n, why);
+	if (st != VX6_OK)
+		return st;
+	n->chan_slot = calloc(CHANS_MAX, sizeof(*n->chan_slot));
+	if (!n->chan_slot)
+		return VX6_NO_MEMORY;
+	ids_init(&n->chans, n->chan_slot, CHANS_MAX, 0);
+	st = open_quic(n);
+	if (st == VX6_OK)
+		st = open_plane(n);
+	if (st != VX6_OK)
+		return st;
+	loop_timer_init(&n->quic_timer, n->loop, on_quic_timer, n);
+	loop_timer_init(&n->record_timer, n->loop, on_record_timer, n);
+	node_publish(n);
+	node_services_changed(n);
+	st = commands_open(n, why);
+	if (st == VX6_OK)
+		peers_open(n);
+	return st;
+}
+
+enum vx6_status node_open(struct node **out, struct loop *loop,
+			  const struct node_options *opt, struct state_why *why)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	enum vx6_status st;
+
+	snprintf(why->text, sizeof(why->text), "out of memory");
+	if (!n)
+		return VX6_NO_MEMORY;
+	n->loop = loop;
+	n->cfg = opt->cfg;
+	n->lock_fd = -1;
+	n->start_ns = loop_now(loop);
+	n->start_s = vx6_unix_s();
+	vx6_rand_init(&n->rnd);
+	randombytes_buf(n->prefix_key, sizeof(n->prefix_key));
+	st = open_all(n, why);
+	if (st != VX6_OK) {
+		node_close(n);
+		return st;
+	}
+	log_info("node", "up", log_node("id", n->id.id),
+		 log_str("name", n->cfg.node.name),
+		 log_addr("control", &n->listen[0]));
+	*out = n;
+	return VX6_OK;
+}
+
+static void close_traffic(struct node *n)
+{
+	if (n->plane && n->quic) {
+		connects_close(n);
+		while (n->tunnels)
+			tunnel_close(n->tunnels);
+		while (n->circuits)
+			circuit_destroy(n->circuits);
+		relay_close_all(n);
+		quic_flush(n->quic, loop_now(n->loop));
+		peers_close(n);
+	}
+	if (n->quic)
+		quic_shut(n->quic, loop_now(n->loop));
+	n->quic = NULL;
+	mux_hub_close(n->hub);
+	if (n->plane) {
+		n->plane->ops->flush(n->plane);
+		n->plane->ops->close(n->plane);
+	}
+}
+
+void node_close(struct node *n)
+{
+	n->closing = true;
+	if (n->api)
+		commands_close(n);
+	close_traffic(n);
+	if (n->quic_timer.loop)
+		loop_timer_clear(&n->quic_timer);
+	if (n->record_timer.loop)
+		loop_timer_clear(&n->record_timer);
+	for (unsigned i = 0; i < n->udp_cnt; i++)
+		loop_udp_close(n->udp[i]);
+	access_free(&n->access);
+	registry_close(n->reg);
+	onion_close(n->onion);
+	empty_graves(n);
+	free(n->id_slot);
+	free(n->chan_slot);
+	free(n->link);
+	if (n->lock_fd >= 0)
+		close(n->lock_fd);
+	identity_wipe(&n->id);
+	sodium_memzero(n, sizeof(*n));
+	free(n);
+}

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* plane_dp: the plane that is vx6-dataplane, behind its socket and ring.
+ *
+ *     AWAY --connect--> HELLO --WELCOME--> SWEEP --DUMP_END--> UP
+ *       ^                                                       |
+ *       +---------------- socket lost --------------------------+
+ *
+ * SWEEP takes out what an earlier vx6d left there: its sessions and keys
+ * are gone, so nobody could ever close those circuits. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "controlplane/loop/log.h"
+#include "controlplane/loop/loop.h"
+#include "controlplane/node/plane.h"
+#include "dataplane/abi/ring.h"
+#include "dataplane/base/clock.h"
+
+#define AGAIN_NS  VX6_SEC
+#define QUEUE_MAX 4096u /* commands not yet taken by the socket */
+#define WAIT_MAX  8192u /* commands not yet answered; a power of two */
+#define CELLS_MAX 512u  /* taken from the ring in one go */
+
+enum dp_state { DP_AWAY, DP_HELLO, DP_SWEEP, DP_UP };
+
+struct waiting {
+	plane_done *done;
+	plane_stats *stats;
+	void *ctx;
+	uint32_t seq;
+};
+
+struct queued {
+	struct queued *next;
+	struct abi_msg m;
+};
+
+struct dp {
+	struct plane plane;
+	struct plane_dp_options opt;
+	enum dp_state state;
+	int sock, fd[ABI_FD_CNT];
+	struct loop_fd *watch, *ring_watch;
+	struct abi_shm shm;
+	bool have_shm;
+	struct loop_timer timer;
+	struct loop_task drain;
+	uint32_t seq;
+	struct waiting wait[WAIT_MAX];
+	struct queued *head, **tail;
+	uint32_t queued;
+	struct plane_link_info *info; /* by link index, from events, dumps */
+};
+
+static void lost(struct dp *d, const char *why);
+
+/* ---- out ---- */
+
+static void watch_out(struct dp *d)
+{
+	loop_fd_watch(d->watch, LOOP_READ | (d->head ? LOOP_WRITE : 0u));
+}
+
+static void flush_queue(struct dp *d)
+{
+	while (d->head) {
+		struct queued *q = d->head;
+		enum vx6_status st = abi_send(d->sock, &q->m, NULL, 0);
+
+		if (st == VX6_AGAIN)
+			break;
+		d->head = q->next;
+		if (!d->head)
+			d->tail = &d->head;
+		d->queued--;
+		abi_wipe(&q->m);
+		free(q);
+		if (st != VX6_OK) {
+			lost(d, "cannot be written to");
+			return;
+		}
+	}
+	watch_out(d);
+}
+
+static enum vx6_status say(struct dp *d, struct abi_msg *m)
+{
+	enum vx6_status st = VX6_AGAIN;
+
+	if (d->state == DP_AWAY)
+		return VX6_UNREACHABLE;
+	m->version = ABI_VERSION;
+	m->seq = ++d->seq ? d->seq : ++d->seq;
+	if (!d->head)
+		st = abi_send(d->sock, m, NULL, 0);
+	if (st != VX6_AGAIN)
+		return st;
+	struct queued *q = d->queued < QUEUE_MAX ? malloc(sizeof(*q)) : NULL;
+
+	if (!q)
+		return VX6_NO_ROOM;
+	*q = (struct queued){ .m = *m };
+	*d->tail = q;
+	d->tail = &q->next;
+	d->queued++;
+	watch_out(d);
+	return VX6_OK;
+}
+
+static enum vx6_status ask(struct dp *d, struct abi_msg *m, plane_done *done,
+			   plane_stats *stats, void *ctx)
+{
+	struct waiting *w = &d->wait[(d->seq + 1u) % WAIT_MAX];
+	enum vx6_status st;
+
+	if (w->done || w->stats)
+		return VX6_NO_ROOM;
+	st = say(d, m);
+	abi_wipe(m);
+	if (st == VX6_OK)
+		d->wait[d->seq % WAIT_MAX] = (struct waiting){
+			.done = done, .stats = stats, .ctx = ctx, .seq = d->seq
+		};
+	return st;
+}
+
+static enum vx6_status dp_link_add(struct plane *p, const struct abi_link *l,
+				   plane_done *done, void *ctx)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_LINK_ADD, .u.link = *l };
+
+	if (d->state != DP_UP)
+		return VX6_UNREACHABLE;
+	if (l->index < p->links_max)
+		d->info[l->index] = (struct plane_link_info){ .addr = l->peer };
+	return ask(d, &m, done, NULL, ctx);
+}
+
+static void dp_link_remove(struct plane *p, uint32_t index)
+{
+	struct abi_msg m = { .type = ABI_LINK_REMOVE, .u.ref.index = index };
+
+	if (say((struct dp *)p, &m) != VX6_OK)
+		log_debug("plane", "not-removed", log_u64("link", index));
+}
+
+static enum vx6_status dp_half_add(struct plane *p, const struct abi_half *h,
+				   plane_done *done, void *ctx)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_HALF_ADD, .u.half = *h };
+
+	if (d->state != DP_UP)
+		return VX6_UNREACHABLE;
+	return ask(d, &m, done, NULL, ctx);
+}
+
+static void dp_half_remove(struct plane *p, uint32_t id)
+{
+	struct abi_msg m = { .type = ABI_HALF_REMOVE, .u.ref.id = id };
+
+	if (say((struct dp *)p, &m) != VX6_OK)
+		log_debug("plane", "not-removed", log_u64("half", id));
+}
+
+static enum vx6_status dp_inject(struct plane *p, uint32_t id,
+				 const uint8_t *body, size_t len)
+{
+	struct abi_msg m = {
+		.type = ABI_INJECT,
+		.u.control = { .id = id, .len = (uint16_t)len }
+	};
+
+	if (len > ABI_CTL_LEN)
+		return VX6_BAD_SIZE;
+	memcpy(m.u.control.body, body, len);
+	return say((struct dp *)p, &m);
+}
+
+static enum vx6_status dp_send(struct plane *p, uint32_t link, uint32_t circ,
+			       uint16_t cell_size, const uint8_t *h8,
+			       size_t len)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_slot *s;
+
+	if (d->state != DP_UP)
+		return VX6_UNREACHABLE;
+	s = abi_ring_room(&d->shm.down);
+	if (!s) {
+		p->dropped[VX6_NO_ROOM]++;
+		return VX6_NO_ROOM;
+	}
+	s->link = link;
+	s->circ = circ;
+	s->size = (uint16_t)len;
+	s->cell_size = cell_size;
+	s->zero = 0;
+	memcpy(s->data, h8, len);
+	abi_ring_push(&d->shm.down);
+	return VX6_OK;
+}
+
+static void dp_flush(struct plane *p)
+{
+	struct dp *d = (struct dp *)p;
+
+	if (d->state == DP_UP)
+		abi_ring_flush(&d->shm.down);
+}
+
+static bool dp_link_info(struct plane *p, uint32_t index,
+			 struct plane_link_info *info)
+{
+	struct dp *d = (struct dp *)p;
+
+	if (d->state != DP_UP || index >= p->links_max)
+		return false;
+	*info = d->info[index];
+	return true;
+}
+
+/* ---- cells from the ring ---- */
+
+static void take_slot(struct dp *d, const struct abi_slot *s)
+{
+	uint8_t cell[VX6_CELL_MAX];
+	uint32_t id = s->circ;
+	size_t size = s->size; /* read once: the other side may scribble */
+	struct vx6_cell parsed;
+
+	if (size < VX6_CELL_MIN || size > sizeof(cell)) {
+		d->plane.dropped[VX6_BAD_SIZE]++;
+		return;
+	}
+	memcpy(cell, s->data, size);
+	if (vx6_cell_parse(&parsed, cell, size) != VX6_OK ||
+	    parsed.circ != id) {
+		d->plane.dropped[VX6_MALFORMED]++;
+		return;
+	}
+	d->plane.ev.cell(d->plane.ctx, id, cell, size);
+}
+
+static void take_cells(void *ctx)
+{
+	struct dp *d = ctx;
+
+	for (unsigned i = 0; i < CELLS_MAX; i++) {
+		struct abi_slot *s = d->state == DP_UP
+					     ? abi_ring_peek(&d->shm.up)
+					     : NULL;
+
+		if (!s)
+			break;
+		take_slot(d, s);
+		if (d->state == DP_UP)
+			abi_ring_pop(&d->shm.up);
+	}
+	if (d->state == DP_UP && !abi_ring_sleep(&d->shm.up))
+		loop_task_add(&d->drain);
+}
+
+static void on_ring(void *ctx, unsigned events)
+{
+	struct dp *d = ctx;
+
+	(void)events;
+	abi_ring_awake(&d->shm.up);
+	take_cells(d);
+}
+
+/* ---- in ---- */
+
+static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
+{
+	if (fd[0] < 0 || abi_shm_attach(&d->shm, fd) != VX6_OK)
+		return false;
+	memcpy(d->fd, fd, sizeof(d->fd));
+	d->have_shm = true;
+	free(d->info);
+	d->info = calloc(w->links_max, sizeof(*d->info));
+	if (!d->info || loop_fd_open(d->opt.loop, d->shm.up.wake_fd, on_ring, d,
+				     &d->ring_watch) != VX6_OK)
+		return false;
+	loop_fd_watch(d->ring_watch, LOOP_READ);
+	d->plane.listen = w->data;
+	d->plane.links_max = w->links_max;
+	d->plane.halves_max = w->halves_max;
+	d->plane.u_v4 = w->u_v4;
+	d->plane.u_v6 = w->u_v6;
+	return true;
+}
+
+static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
+{
+	struct abi_msg sub = { .type = ABI_SUBSCRIBE };
+	struct abi_msg dump = { .type = ABI_DUMP };
+
+	if (d->state != DP_HELLO || !attach(d, &m->u.welcome, fd)) {
+		lost(d, "gave no ring that can be used");
+		return;
+	}
+	d->state = DP_SWEEP;
+	if (say(d, &sub) != VX6_OK || say(d, &dump) != VX6_OK)
+		lost(d, "cannot be written to");
+}
+
+static void swept(struct dp *d)
+{
+	if (d->state != DP_SWEEP)
+		return;
+	d->state = DP_UP;
+	d->plane.up = true;
+	log_info("plane", "up", log_u64("links", d->plane.links_max),
+		 log_u64("halves", d->plane.halves_max));
+	d->plane.ev.state(d->plane.ctx, true);
+	take_cells(d);
+}
+
+static void answered(struct dp *d, const struct abi_msg *m)
+{
+	struct waiting *w = &d->wait[m->seq % WAIT_MAX];
+	struct waiting was = *w;
+
+	if (was.seq != m->seq)
+		return;
+	if (m->type == ABI_STATS_ARE && was.stats) {
+		*w = (struct waiting){ 0 };
+		was.stats(was.ctx, &m->u.stats);
+		return;
+	}
+	if (m->type != ABI_DONE || !was.done)
+		return;
+	*w = (struct waiting){ 0 };
+	was.done(was.ctx, m->status < VX6_STATUS_CNT
+				  ? (enum vx6_status)m->status
+				  : VX6_MALFORMED);
+}
+
+static void keep_info(struct dp *d, const struct abi_link *l)
+{
+	if (l->index >= d->plane.links_max)
+		return;
+	d->info[l->index] = (struct plane_link_info){
+		.state = l->state,
+		.addr = l->peer,
+		.srtt_ns = l->srtt_ns,
+		.cells_in = l->cells_in,
+		.cells_out = l->cells_out,
+		.bytes_in = l->bytes_in,
+		.bytes_out = l->bytes_out,
+	};
+}
+
+static void link_is(struct dp *d, const struct abi_link *l)
+{
+	if (d->state == DP_SWEEP)
+		dp_link_remove(&d->plane, l->index);
+	else
+		keep_info(d, l);
+}
+
+static void link_event(struct dp *d, const struct abi_link *l)
+{
+	if (d->state != DP_UP)
+		return;
+	keep_info(d, l);
+	d->plane.ev.link(d->plane.ctx, l->index, l->events);
+}
+
+static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
+{
+	switch ((enum abi_type)m->type) {
+	case ABI_WELCOME: welcome(d, m, fd); return;
+	case ABI_DONE:
+	case ABI_STATS_ARE: answered(d, m); return;
+	case ABI_LINK_IS: link_is(d, &m->u.link); return;
+	case ABI_HALF_IS: return; /* go with their links */
+	case ABI_DUMP_END: swept(d); return;
+	case ABI_CONTROL:
+		if (d->state == DP_UP)
+			d->plane.ev.control(d->plane.ctx, m->u.control.id,
+					    m->u.control.body,
+					    m->u.control.len);
+		return;
+	case ABI_LINK_EVENT: link_event(d, &m->u.link); return;
+	case ABI_HALF_EVENT:
+		if (d->state == DP_UP)
+			d->plane.ev.half(d->plane.ctx, m->u.ref.id,
+					 (enum abi_half_event)m->u.ref.event);
+		return;
+	case ABI_STALL:
+		log_error("plane", "stalled", log_u64("worker", m->u.ref.index),
+			  log_u64("ms", m->u.ref.stalled_ns / VX6_MS));
+		return;
+	case ABI_HELLO:
+	case ABI_LINK_ADD:
+	case ABI_LINK_CHANGE:
+	case ABI_LINK_REMOVE:
+	case ABI_HALF_ADD:
+	case ABI_HALF_REMOVE:
+	case ABI_SPLICE:
+	case ABI_UNSPLICE:
+	case ABI_INJECT:
+	case ABI_DUMP:
+	case ABI_SUBSCRIBE:
+	case ABI_STATS: return; /* abi_check refused them */
+	}
+}
+
+static void on_sock(void *ctx, unsigned events)
+{
+	struct dp *d = ctx;
+	struct abi_msg m;
+	int fd[ABI_FD_CNT];
+
+	if (events & LOOP_WRITE)
+		flush_queue(d);
+	for (unsigned i = 0; i < 256 && d->state != DP_AWAY; i++) {
+		unsigned want = d->state == DP_HELLO ? ABI_FD_CNT : 0;
+		enum vx6_status st = abi_recv(d->sock, &m, fd, want);
+
+		if (st == VX6_AGAIN)
+			return;
+		if (st == VX6_OK)
+			st = abi_check(&m, false);
+		if (st != VX6_OK) {
+			lost(d, vx6_status_text(st));
+			return;
+		}
+		heard(d, &m, fd);
+	}
+}
+
+/* ---- coming and going ---- */
+
+static void come(void *ctx)
+{
+	struct dp *d = ctx;
+	struct abi_msg hello = { .type = ABI_HELLO };
+	enum vx6_status st = abi_connect(&d->sock, d->opt.path);
+
+	if (st == VX6_OK) {
+		st = loop_fd_open(d->opt.loop, d->sock, on_sock, d, &d->watch);
+		if (st != VX6_OK)
+			close(d->sock);
+	}
+	if (st != VX6_OK) {
+		loop_timer_set(&d->timer, loop_now(d->opt.loop) + AGAIN_NS / 4);
+		return;
+	}
+	d->state = DP_HELLO;
+	loop_fd_watch(d->watch, LOOP_READ);
+	if (say(d, &hello) != VX6_OK)
+		lost(d, "does not take a HELLO");
+}
+
+static void drop_queue(struct dp *d)
+{
+	while (d->head) {
+		struct queued *q = d->head;
+
+		d->head = q->next;
+		abi_wipe(&q->m);
+		free(q);
+	}
+	d->tail = &d->head;
+	d->queued = 0;
+}
+
+static void shut(struct dp *d)
+{
+	d->state = DP_AWAY;
+	d->plane.up = false;
+	loop_task_clear(&d->drain);
+	loop_fd_close(d->watch);
+	loop_fd_close(d->ring_watch);
+	d->watch = d->ring_watch = NULL;
+	if (d->have_shm)
+		abi_shm_close(&d->shm);
+	d->have_shm = false;
+	for (unsigned i = 0; i < ABI_FD_CNT; i++) {
+		if (d->fd[i] >= 0)
+			close(d->fd[i]);
+		d->fd[i] = -1;
+	}
+	if (d->sock >= 0)
+		close(d->sock);
+	d->sock = -1;
+	drop_queue(d);
+}
+
+static void lost(struct dp *d, const char *why)
+{
+	bool was_up = d->state == DP_UP;
+
+	shut(d);
+	log_warn("plane", "lost", log_str("why", why));
+	if (was_up)
+		d->plane.ev.state(d->plane.ctx, false);
+	for (unsigned i = 0; i < WAIT_MAX; i++) {
+		struct waiting w = d->wait[i];
+
+		d->wait[i] = (struct waiting){ 0 };
+		if (w.done)
+			w.done(w.ctx, VX6_CLOSED);
+		else if (w.stats)
+			w.stats(w.ctx, &(struct abi_stats){ 0 });
+	}
+	loop_timer_set(&d->timer, loop_now(d->opt.loop) + AGAIN_NS);
+}
+
+static void dp_close(struct plane *p)
+{
+	struct dp *d = (struct dp *)p;
+
+	loop_timer_clear(&d->timer);
+	shut(d);
+	free(d->info);
+	free(d);
+}
+
+enum vx6_status plane_dp_stats(struct plane *p, plane_stats *done, void *ctx)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_STATS };
+
+	if (d->state != DP_UP)
+		return VX6_UNREACHABLE;
+	return ask(d, &m, NULL, done, ctx);
+}
+
+enum vx6_status plane_dp_refresh(struct plane *p)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_DUMP };
+
+	return d->state == DP_UP ? say(d, &m) : VX6_UNREACHABLE;
+}
+
+enum vx6_status plane_dp_open(struct plane **p,
+			      const struct plane_dp_options *opt)
+{
+	static const struct plane_ops ops = {
+		.link_add = dp_link_add,
+		.link_remove = dp_link_remove,
+		.half_add = dp_half_add,
+		.half_remove = dp_half_remove,
+		.inject = dp_inject,
+		.send = dp_send,
+		.flush = dp_flush,
+		.link_info = dp_link_info,
+		.close = dp_close,
+	};
+	struct dp *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return VX6_NO_MEMORY;
+	d->opt = *opt;
+	d->sock = -1;
+	d->tail = &d->head;
+	for (unsigned i = 0; i < ABI_FD_CNT; i++)
+		d->fd[i] = -1;
+	d->plane = (struct plane){
+		.ops = &ops, .ev = opt->events, .ctx = opt->ctx, .relays = true
+	};
+	loop_timer_init(&d->timer, opt->loop, come, d);
+	loop_task_init(&d->drain, opt->loop, take_cells, d);
+	loop_timer_set(&d->timer, 0);
+	*p = &d->plane;
+	return VX6_OK;
+}

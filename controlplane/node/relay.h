@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_CONTROLPLANE_NODE_RELAY_H
+#define VX6_CONTROLPLANE_NODE_RELAY_H
+
+/* relay: other nodes' circuits, here as a relay or at their end.
+ *
+ * Carries out what core/hop decides: opens slots on the thread pool, finds
+ * the next hop, adds half-circuits to the plane, answers.  At an end the
+ * circuit's layers stay here and a channel (chan.h) is inside.
+ *
+ * Ownership: the node's list. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "controlplane/node/chan.h"
+#include "controlplane/node/peer.h"
+
+/* Messages from a peer; bodies as the reader delivered them. */
+VX6_NONNULL void relay_on_create(struct peer *p, const uint8_t *body,
+				 size_t len);
+VX6_NONNULL void relay_on_created(struct peer *p, const uint8_t *body,
+				  size_t len);
+VX6_NONNULL void relay_on_fail(struct peer *p, const uint8_t *body, size_t len);
+VX6_NONNULL void relay_on_destroy(struct peer *p, const uint8_t *body,
+				  size_t len);
+
+/* relay_peer_lost: p's link is gone, and every circuit on it. */
+VX6_NONNULL void relay_peer_lost(struct node *n, struct peer *p);
+
+/* From the plane: a cell of a circuit that ends here; a control cell. */
+VX6_NONNULL void relay_cell(struct node *n, void *owner, uint8_t *p,
+			    size_t size);
+VX6_NONNULL void relay_control(struct node *n, void *owner, const uint8_t *body,
+			       size_t len);
+
+VX6_NONNULL void relay_half(struct node *n, void *owner,
+			    enum abi_half_event event);
+
+/* relay_list appends what circuit.list says of them. */
+VX6_NONNULL void relay_list(struct node *n, json_t *to);
+
+VX6_NONNULL void relay_close_all(struct node *n);
+
+#endif
