@@ -78,9 +78,10 @@ static uint64_t silent_at(const struct survive *s)
 	uint64_t at = from + survive_silence(s);
 	if (s->in_flight || asked)
 		return at;
-	if (s->data_ns != VX6_NEVER && at < s->data_ns + SURVIVE_EXPECT_NS)
-		return at;
-	return VX6_NEVER;
+	if (s->data_ns == VX6_NEVER)
+		return VX6_NEVER;
+	uint64_t until = s->data_ns + SURVIVE_EXPECT_NS;
+	return at < until && s->now_ns < until ? at : VX6_NEVER;
 }
 
 static void ping(struct survive *s, uint8_t leg, unsigned cnt, bool alarm,
