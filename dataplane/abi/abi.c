@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/wire/zero.h"
 
 #define LIFE_ASK_MOST (3600 * VX6_SEC)
 #define START_BITS    46u /* PROTOCOL.md 4: 48, the two top ones clear */
@@ -16,16 +17,6 @@ _Static_assert(sizeof(((struct abi_msg *)NULL)->u) == ABI_MSG_LEN - 16u,
 	       "no member is larger than a message");
 
 typedef bool check_fn(const struct abi_msg *m);
-
-static bool all_zero(const void *from, size_t len)
-{
-	const uint8_t *p = from;
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return any == 0;
-}
 
 /* ---- fields ---- */
 
@@ -71,7 +62,7 @@ static bool link_unsaid(const struct abi_link *l)
 	return l->state == 0 && l->srtt_ns == 0 && l->cells_in == 0 &&
 	       l->cells_out == 0 && l->bytes_in == 0 && l->bytes_out == 0 &&
 	       l->events == 0 && l->u_proved == 0 &&
-	       all_zero(&l->observed, sizeof(l->observed));
+	       vx6_all_zero(&l->observed, sizeof(l->observed));
 }
 
 static bool link_add(const struct abi_msg *m)
@@ -84,14 +75,14 @@ static bool link_change(const struct abi_msg *m)
 	const struct abi_link *l = &m->u.link;
 
 	return index_ok(l->index) && l->peer.zero == 0 &&
-	       all_zero(&l->keys, sizeof(l->keys)) && l->peer_index == 0 &&
+	       vx6_all_zero(&l->keys, sizeof(l->keys)) && l->peer_index == 0 &&
 	       l->u == 0 && l->behind_nat == 0 && l->ask_ns == 0 &&
 	       l->ask_busy_ns == 0 && l->zero == 0 && link_unsaid(l);
 }
 
 static bool link_said(const struct abi_link *l)
 {
-	return link_fields(l) && all_zero(&l->keys, sizeof(l->keys)) &&
+	return link_fields(l) && vx6_all_zero(&l->keys, sizeof(l->keys)) &&
 	       l->state <= VX6_LINK_DOWN && l->observed.zero == 0 &&
 	       l->u_proved <= VX6_CELL_MAX;
 }
@@ -132,13 +123,13 @@ static bool half_fields(const struct abi_half *h)
 	       start_ok(h->start_tx) && vx6_cell_size_ok(h->cell_size_in) &&
 	       vx6_cell_size_ok(h->cell_size_out) &&
 	       (local ? h->suite == 0 : h->suite >= 1 && h->suite <= 3) &&
-	       all_zero(h->zero, sizeof(h->zero));
+	       vx6_all_zero(h->zero, sizeof(h->zero));
 }
 
 static bool half_has_no_key(const struct abi_half *h)
 {
-	return all_zero(h->key, sizeof(h->key)) &&
-	       all_zero(h->iv, sizeof(h->iv));
+	return vx6_all_zero(h->key, sizeof(h->key)) &&
+	       vx6_all_zero(h->iv, sizeof(h->iv));
 }
 
 static bool half_add(const struct abi_msg *m)
@@ -188,7 +179,7 @@ static bool control(const struct abi_msg *m)
 
 	return id_ok(c->id) && c->len > 0 && c->len <= ABI_CTL_LEN &&
 	       c->zero == 0 &&
-	       all_zero(c->body + c->len, ABI_CTL_LEN - (size_t)c->len);
+	       vx6_all_zero(c->body + c->len, ABI_CTL_LEN - (size_t)c->len);
 }
 
 static bool welcome(const struct abi_msg *m)
@@ -200,7 +191,7 @@ static bool welcome(const struct abi_msg *m)
 	       w->halves_max <= HALVES_MOST && w->workers > 0 &&
 	       u_ok(w->u_v6) && u_ok(w->u_v4) && w->suites != 0 &&
 	       (w->suites & ~SUITE_BITS) == 0 &&
-	       all_zero(w->zero, sizeof(w->zero));
+	       vx6_all_zero(w->zero, sizeof(w->zero));
 }
 
 /* ---- the table ---- */
@@ -261,8 +252,8 @@ enum vx6_status abi_check(const struct abi_msg *m, bool from_client)
 	if ((m->seq == 0) != (kind[m->type].side == EVENT) || m->zero != 0 ||
 	    m->status >= (m->type == ABI_DONE ? VX6_STATUS_CNT : 1u))
 		return VX6_MALFORMED;
-	if (!all_zero(m->u.raw + kind[m->type].len,
-		      sizeof(m->u.raw) - kind[m->type].len))
+	if (!vx6_all_zero(m->u.raw + kind[m->type].len,
+			  sizeof(m->u.raw) - kind[m->type].len))
 		return VX6_MALFORMED;
 	return kind[m->type].check(m) ? VX6_OK : VX6_MALFORMED;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/wire/zero.h"
 
 #define TOKEN_LEN 4u
 
@@ -61,15 +62,6 @@ static bool len_fits(unsigned type, size_t len)
 	return false;
 }
 
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return any == 0;
-}
-
 enum vx6_status vx6_channel_parse(struct vx6_channel_msg *m, const uint8_t *p,
 				  size_t len)
 {
@@ -88,7 +80,7 @@ enum vx6_status vx6_channel_parse(struct vx6_channel_msg *m, const uint8_t *p,
 		return VX6_TRUNCATED;
 	if (!len_fits(got.type, got.len))
 		return VX6_BAD_SIZE;
-	if (!all_zero(got.data + got.len, len - VX6_CHANNEL_HDR - got.len))
+	if (!vx6_all_zero(got.data + got.len, len - VX6_CHANNEL_HDR - got.len))
 		return VX6_MALFORMED;
 	if (got.type == VX6_CHANNEL_PING || got.type == VX6_CHANNEL_PONG)
 		got.token = vx6_get32(got.data);

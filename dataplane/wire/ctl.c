@@ -6,6 +6,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/wire/cell.h"
+#include "dataplane/wire/zero.h"
 
 _Static_assert(VX6_CTL_MAX == VX6_CELL_MAX - VX6_CELL_HDR - 16u,
 	       "one layer's plaintext in the longest cell");
@@ -45,15 +46,6 @@ const char *vx6_ctl_name(unsigned type)
 	return is_known(type) ? kind[type].name : "unknown";
 }
 
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return any == 0;
-}
-
 static enum vx6_status fields_hold(const struct vx6_ctl *c)
 {
 	if (is_dht(c->type) && (c->parts == 0 || c->parts > VX6_CTL_DHT_PART ||
@@ -82,7 +74,7 @@ enum vx6_status vx6_ctl_parse(struct vx6_ctl *c, const uint8_t *p, size_t len)
 		return VX6_BAD_SIZE;
 	if (got.len > len - VX6_CTL_HDR)
 		return VX6_TRUNCATED;
-	if (!all_zero(got.body + got.len, len - VX6_CTL_HDR - got.len))
+	if (!vx6_all_zero(got.body + got.len, len - VX6_CTL_HDR - got.len))
 		return VX6_MALFORMED;
 	if (got.type == VX6_CTL_FAILED)
 		got.code = got.body[0];

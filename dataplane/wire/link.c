@@ -6,6 +6,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/wire/kdf.h"
+#include "dataplane/wire/zero.h"
 
 enum op { OP_ASK = 1, OP_ANSWER, OP_CHALLENGE, OP_RESPONSE };
 
@@ -356,15 +357,6 @@ void vx6_link_tick(struct vx6_link *l, uint64_t now_ns, struct vx6_rand *rnd,
 
 /* ---- receiving ---- */
 
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return any == 0;
-}
-
 static enum vx6_status read_probe(struct probe *pr, const uint8_t *text,
 				  size_t len)
 {
@@ -377,7 +369,7 @@ static enum vx6_status read_probe(struct probe *pr, const uint8_t *text,
 	memcpy(pr->seen.ip, text + AT_IP, sizeof(pr->seen.ip));
 	if (pr->op < OP_ASK || pr->op > OP_RESPONSE || text[AT_ZERO] != 0 ||
 	    pr->u < VX6_PROBE_MIN || pr->u > VX6_CELL_MAX ||
-	    !all_zero(text + PROBE_LEN, len - PROBE_LEN))
+	    !vx6_all_zero(text + PROBE_LEN, len - PROBE_LEN))
 		return VX6_MALFORMED;
 	return VX6_OK;
 }

@@ -190,6 +190,17 @@ static void a_response_held_back_moves_nothing(void **state)
 	assert_int_equal(linknet.b.moved, 0);
 	respond_from(there, top + 2, challenge.token); /* withdrawn */
 	assert_int_equal(linknet.b.moved, 0);
+	/* nor when the newer probe came from a third address */
+	linknet.now += VX6_SEC;
+	challenge_from(there, &challenge);
+	top = linknet.b.link.probe_top;
+	linknet_forge(&p, &linknet.b, top + 1, LINKNET_ASK, 5);
+	p.from = linknet_addr("203.0.113.3:3000");
+	assert_int_equal(linknet_deliver(&linknet.b, &p), VX6_OK);
+	respond_from(there, top, challenge.token);
+	assert_int_equal(linknet.b.moved, 0);
+	respond_from(there, top + 2, challenge.token);
+	assert_int_equal(linknet.b.moved, 1);
 }
 
 static void an_old_probe_from_elsewhere_is_not_heeded(void **state)
