@@ -91,7 +91,7 @@ static void set_up(const struct run *run)
 	const struct relay_opts ro = { .halves_max = 2 * CIRCUITS };
 	const struct port_opts po = { .frames = 2 * FRAMES };
 
-	need(dp_open(&node, &ro), "no memory");
+	need(dp_node_open(&node, &ro), "no memory");
 	vx6_rand_seed(&rnd, seed);
 	port_close(node.port);
 	need(port_open_mem(&node.port, &po) == VX6_OK, "no memory for frames");
@@ -334,7 +334,7 @@ static void measure(const struct run *run, unsigned rounds)
 	}
 	report(run, relay, raw, rounds, ok);
 	raw_end();
-	dp_close(&node);
+	dp_node_close(&node);
 	free(relay);
 	free(raw);
 }

@@ -336,6 +336,7 @@ void relay_fill_link(const struct relay_link *l, struct abi_link *to)
 	to->bytes_in = l->bytes_in;
 	to->bytes_out = l->bytes_out;
 	to->observed = l->link.observed;
+	to->u_proved = l->link.u_proved;
 	memcpy(to->note, l->note, sizeof(to->note));
 }
 

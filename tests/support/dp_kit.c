@@ -16,7 +16,7 @@ static void derive(void *out, size_t len, const char *label, uint64_t no)
 	randombytes_buf_deterministic(out, len, seed);
 }
 
-bool dp_open(struct dp_node *n, const struct relay_opts *opts)
+bool dp_node_open(struct dp_node *n, const struct relay_opts *opts)
 {
 	struct relay_opts o = *opts;
 	const struct port_opts po = { .frames = 4 * PORT_FRAMES,
@@ -45,7 +45,7 @@ bool dp_open(struct dp_node *n, const struct relay_opts *opts)
 	return true;
 }
 
-void dp_close(struct dp_node *n)
+void dp_node_close(struct dp_node *n)
 {
 	relay_wipe(n->relay);
 	munmap(n->mem, n->mem_len);
@@ -96,7 +96,8 @@ struct abi_half dp_half(unsigned kind, uint32_t id, uint32_t in, uint32_t out,
 			      .kind = (uint8_t)kind };
 
 	derive(&h.start_rx, sizeof(h.start_rx), "rx", id);
-	derive(&h.start_tx, sizeof(h.start_tx), "tx", id);
+	if (kind == ABI_HALF_BACKWARD)
+		derive(&h.start_tx, sizeof(h.start_tx), "tx", id);
 	h.start_rx &= (UINT64_C(1) << 46) - 1;
 	h.start_tx &= (UINT64_C(1) << 46) - 1;
 	memset(h.note, (int)id, sizeof(h.note));

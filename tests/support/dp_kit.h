@@ -39,9 +39,9 @@ struct dp_node {
 	uint64_t up_all, down_in; /* cells handed up, given to dp_down */
 };
 
-/* dp_open makes a node; limits of 0 are small ones.  False: no memory. */
-bool dp_open(struct dp_node *n, const struct relay_opts *opts);
-void dp_close(struct dp_node *n);
+/* dp_node_open makes a node; limits of 0 are small ones.  False: no memory. */
+bool dp_node_open(struct dp_node *n, const struct relay_opts *opts);
+void dp_node_close(struct dp_node *n);
 
 /* dp_peer is the address of the neighbour on a link. */
 struct vx6_addr dp_peer(uint32_t link);

@@ -31,7 +31,7 @@ static int set_up(void **state)
 	const struct relay_opts o = { 0 };
 
 	(void)state;
-	assert_true(dp_open(&node, &o));
+	assert_true(dp_node_open(&node, &o));
 	for (uint32_t i = 1; i <= 3; i++) {
 		struct abi_link l = dp_link(i);
 
@@ -47,7 +47,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	assert_true(dp_balanced(&node));
-	dp_close(&node);
+	dp_node_close(&node);
 	return 0;
 }
 

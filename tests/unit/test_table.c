@@ -20,14 +20,14 @@ static int open_small(void **state)
 	const struct relay_opts o = { .links_max = 8, .halves_max = 16 };
 
 	(void)state;
-	assert_true(dp_open(&node, &o));
+	assert_true(dp_node_open(&node, &o));
 	return 0;
 }
 
 static int close_it(void **state)
 {
 	(void)state;
-	dp_close(&node);
+	dp_node_close(&node);
 	return 0;
 }
 

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dataplane/worker/dataplane.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/worker/control.h"
+#include "dataplane/worker/worker.h"
+
+#define MTU_USUAL 1500u
+#define HDR_V6    48u
+#define HDR_V4    28u
+
+struct dp {
+	struct dp_options o;
+	struct log *log;
+	struct vx6_rand rnd;
+	void *tables;
+	size_t tables_len;
+	int listen_fd;
+	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
+	struct port *port;
+	struct worker w;
+	struct control c;
+	struct relay relay;
+};
+
+/* ---- open ---- */
+
+static enum vx6_status open_tables(struct dp *dp, char *why)
+{
+	const struct relay_opts ro = { .links_max = dp->o.links,
+				       .halves_max = dp->o.halves };
+	enum vx6_status st;
+
+	dp->tables_len = relay_need(&ro);
+	if (dp->tables_len > 0) {
+		dp->tables = mmap(NULL, dp->tables_len, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				  -1, 0);
+		if (dp->tables == MAP_FAILED)
+			dp->tables = NULL;
+		if (dp->tables == NULL) {
+			snprintf(why, DP_WHY,
+				 "%zu MiB for the tables could not be had: "
+				 "lower --halves or --links",
+				 dp->tables_len >> 20);
+			return VX6_NO_MEMORY;
+		}
+		/* keys: never in a core file */
+		(void)madvise(dp->tables, dp->tables_len, MADV_DONTDUMP);
+	}
+	vx6_rand_init(&dp->rnd);
+	st = relay_init(&dp->relay, &ro, dp->tables, &dp->rnd);
+	if (st != VX6_OK)
+		snprintf(why, DP_WHY,
+			 "--halves must be between 2 and %u, --links between "
+			 "2 and %u",
+			 RELAY_HALVES_MAX, RELAY_LINKS_MAX);
+	return st;
+}
+
+static enum vx6_status say_no_port(const struct dp *dp, enum vx6_status st,
+				   char *why)
+{
+	char at[VX6_ADDR_TEXT];
+
+	vx6_addr_text(&dp->o.listen, at);
+	if (st == VX6_SYS && errno == EADDRINUSE)
+		snprintf(why, DP_WHY,
+			 "UDP port %u is in use: another process has it; "
+			 "stop that one, or choose another with --listen",
+			 dp->o.listen.port);
+	else if (st == VX6_SYS && errno == EADDRNOTAVAIL)
+		snprintf(why, DP_WHY,
+			 "%s is no address of this host: choose one that is, "
+			 "or [::]:%u for all, with --listen",
+			 at, dp->o.listen.port);
+	else if (st == VX6_SYS && errno == EACCES)
+		snprintf(why, DP_WHY,
+			 "port %u needs privilege: choose one above 1023 "
+			 "with --listen",
+			 dp->o.listen.port);
+	else
+		snprintf(why, DP_WHY, "cannot listen on %s: %s", at,
+			 st == VX6_SYS ? strerror(errno) : vx6_status_text(st));
+	return st;
+}
+
+static enum vx6_status open_port(struct dp *dp, char *why)
+{
+	const struct port_opts po = { .bind = dp->o.listen,
+				      .frames = dp->o.frames,
+				      .rcvbuf = dp->o.rcvbuf,
+				      .sndbuf = dp->o.sndbuf };
+	enum vx6_status st = port_open_udp(&dp->port, &po);
+
+	return st == VX6_OK ? st : say_no_port(dp, st, why);
+}
+
+static enum vx6_status open_socket(struct dp *dp, char *why)
+{
+	enum vx6_status st;
+
+	if (mkdir(dp->o.run, 0755) != 0 && errno != EEXIST) {
+		snprintf(why, DP_WHY,
+			 "cannot make the directory %.100s: %s; make it, or "
+			 "choose another with --run",
+			 dp->o.run, strerror(errno));
+		return VX6_SYS;
+	}
+	snprintf(dp->path, sizeof(dp->path), "%s/dataplane.sock", dp->o.run);
+	st = abi_listen(&dp->listen_fd, dp->path);
+	if (st == VX6_EXISTS)
+		snprintf(why, DP_WHY,
+			 "another vx6-dataplane listens on %.100s: stop it, or "
+			 "choose another directory with --run",
+			 dp->path);
+	else if (st == VX6_DENIED)
+		snprintf(why, DP_WHY,
+			 "%.100s is in the way and not ours to remove: remove "
+			 "it, or choose another directory with --run",
+			 dp->path);
+	else if (st != VX6_OK)
+		snprintf(why, DP_WHY,
+			 "cannot listen on %.100s: %s; choose another "
+			 "directory with --run",
+			 dp->path,
+			 st == VX6_SYS ? strerror(errno) : vx6_status_text(st));
+	if (st != VX6_OK)
+		dp->path[0] = '\0'; /* not ours to remove */
+	return st;
+}
+
+/* The largest payload that an ordinary link carries over a family. */
+static uint16_t usual_u(const char *somewhere, uint16_t hdr)
+{
+	struct vx6_addr a;
+	unsigned mtu = 0;
+
+	if (vx6_addr_parse(&a, somewhere) == VX6_OK)
+		mtu = net_route_mtu(&a);
+	if (mtu < VX6_PROBE_MIN + hdr || mtu > MTU_USUAL)
+		mtu = MTU_USUAL; /* no route, or one that says nothing */
+	return (uint16_t)(mtu - hdr);
+}
+
+static void fill_welcome(const struct dp *dp, struct abi_welcome *w)
+{
+	*w = (struct abi_welcome){
+		.data = dp->port->at,
+		.links_max = dp->relay.opts.links_max,
+		.halves_max = dp->relay.opts.halves_max,
+		.workers = 1,
+		.u_v6 = usual_u("[2001:db8::1]:9", HDR_V6),
+		.u_v4 = usual_u("192.0.2.1:9", HDR_V4),
+	};
+	randombytes_buf(w->instance, sizeof(w->instance));
+	for (unsigned s = VX6_SUITE_AES256_GCM; s <= VX6_SUITE_AEGIS128L; s++)
+		if (vx6_suite_offers(s))
+			w->suites |= (uint8_t)(1u << s);
+}
+
+static enum vx6_status open_all(struct dp *dp, char *why)
+{
+	const struct worker_opts wo = { .spin = dp->o.spin, .cpu = dp->o.cpu };
+	struct abi_welcome welcome;
+	enum vx6_status st = vx6_aead_start();
+
+	if (st != VX6_OK) {
+		snprintf(why, DP_WHY, "no cryptography works on this CPU");
+		return st;
+	}
+	if ((st = open_tables(dp, why)) != VX6_OK ||
+	    (st = open_port(dp, why)) != VX6_OK ||
+	    (st = open_socket(dp, why)) != VX6_OK)
+		return st;
+	st = worker_init(&dp->w, &wo, dp->port, &dp->relay);
+	if (st != VX6_OK) {
+		snprintf(why, DP_WHY,
+			 "no descriptors left: raise the limit "
+			 "(ulimit -n)");
+		return st;
+	}
+	fill_welcome(dp, &welcome);
+	control_init(&dp->c, dp->listen_fd, &dp->w, &welcome, dp->log);
+	return VX6_OK;
+}
+
+enum vx6_status dp_open(struct dp **out, const struct dp_options *o,
+			struct log *log, char why[DP_WHY])
+{
+	struct dp *dp = aligned_alloc(_Alignof(struct dp), sizeof(*dp));
+	enum vx6_status st;
+
+	*out = NULL;
+	if (dp == NULL) {
+		snprintf(why, DP_WHY, "no memory");
+		return VX6_NO_MEMORY;
+	}
+	memset(dp, 0, sizeof(*dp));
+	dp->o = *o;
+	dp->log = log;
+	dp->listen_fd = dp->c.client = dp->w.wake_fd = dp->w.said_fd = -1;
+	for (unsigned i = 0; i < ABI_FD_CNT; i++)
+		dp->c.shm_fd[i] = -1;
+	st = open_all(dp, why);
+	if (st != VX6_OK) {
+		dp_close(dp);
+		return st;
+	}
+	*out = dp;
+	return VX6_OK;
+}
+
+void dp_close(struct dp *dp)
+{
+	if (dp == NULL)
+		return;
+	worker_stop(&dp->w);
+	control_close(&dp->c);
+	worker_free(&dp->w);
+	if (dp->path[0] != '\0')
+		(void)unlink(dp->path); /* while we still listen on it */
+	if (dp->listen_fd >= 0)
+		close(dp->listen_fd);
+	port_close(dp->port);
+	if (dp->tables != NULL) {
+		relay_wipe(&dp->relay);
+		munmap(dp->tables, dp->tables_len);
+	}
+	sodium_memzero(dp, sizeof(*dp));
+	free(dp);
+}
+
+struct vx6_addr dp_at(const struct dp *dp)
+{
+	return dp->port->at;
+}
+
+/* ---- run ---- */
+
+/* Tells systemd (sd_notify(3): one datagram to a named socket). */
+static void tell_manager(const char *state)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t len = name == NULL ? 0 : strlen(name);
+	ssize_t sent;
+	int fd;
+
+	if (len < 2 || len >= sizeof(sa.sun_path) ||
+	    (name[0] != '/' && name[0] != '@'))
+		return;
+	memcpy(sa.sun_path, name, len);
+	if (name[0] == '@')
+		sa.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sent = sendto(
+		fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	(void)sent;
+	close(fd);
+}
+
+static void say_start(const struct dp *dp)
+{
+	const struct net_sock *s = port_udp_sock(dp->port);
+	char at[VX6_ADDR_TEXT], rcv[LOG_NUM], halves[LOG_NUM], links[LOG_NUM];
+	uint32_t asked = dp->o.rcvbuf ? dp->o.rcvbuf : NET_BUF;
+
+	log_say(dp->log, LOG_INFO, "dataplane", "start", "listen",
+		vx6_addr_text(&dp->port->at, at), "port", dp->port->ops->name,
+		"idle", dp->o.spin ? "spin" : "adaptive", "aead",
+		vx6_aead_impl_name(), "gso", s->gso ? "yes" : "no", "gro",
+		s->gro ? "yes" : "no", "rcvbuf", log_num(rcv, s->rcvbuf),
+		"halves", log_num(halves, dp->relay.opts.halves_max), "links",
+		log_num(links, dp->relay.opts.links_max), NULL);
+	if (s->rcvbuf < asked)
+		log_say(dp->log, LOG_WARN, "dataplane", "small-buffer", "hint",
+			"cells may be lost in bursts: raise "
+			"net.core.rmem_max and net.core.wmem_max to 4194304",
+			NULL);
+}
+
+static void say_stop(const struct dp *dp)
+{
+	const struct abi_stats *n = &dp->relay.n;
+	char rx[LOG_NUM], tx[LOG_NUM];
+
+	log_say(dp->log, LOG_INFO, "dataplane", "stop", "rx_cells",
+		log_num(rx, n->rx_cells), "tx_cells", log_num(tx, n->tx_cells),
+		NULL);
+}
+
+enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
+{
+	struct pollfd p[CONTROL_FDS + 1];
+
+	if (worker_start(&dp->w) != VX6_OK) {
+		if (errno == EINVAL)
+			snprintf(why, DP_WHY,
+				 "there is no CPU %d to run on: choose "
+				 "another with --cpu",
+				 dp->o.cpu);
+		else
+			snprintf(why, DP_WHY, "cannot start a thread: %s",
+				 strerror(errno));
+		return VX6_SYS;
+	}
+	say_start(dp);
+	tell_manager("READY=1");
+	for (;;) {
+		unsigned n = control_fds(&dp->c, p);
+
+		p[n] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
+		(void)poll(p, n + 1, control_timeout_ms(&dp->c));
+		if (p[n].revents != 0)
+			break;
+		control_step(&dp->c, vx6_now_ns());
+	}
+	tell_manager("STOPPING=1");
+	worker_stop(&dp->w);
+	say_stop(dp);
+	return VX6_OK;
+}

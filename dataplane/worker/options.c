@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dataplane/worker/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/port/port.h"
+#include "dataplane/relay/relay.h"
+#include "dataplane/worker/worker.h"
+
+#define DATA_PORT 4243u
+#define CPU_MAX   1023u
+
+void dp_options_init(struct dp_options *o)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	*o = (struct dp_options){ .listen.port = DATA_PORT,
+				  .halves = RELAY_HALVES,
+				  .links = RELAY_LINKS,
+				  .frames = PORT_FRAMES,
+				  .cpu = WORKER_ANY_CPU };
+	if (geteuid() == 0)
+		snprintf(o->run, sizeof(o->run), "/run/vx6");
+	else if (dir != NULL && strlen(dir) + 5 < sizeof(o->run))
+		snprintf(o->run, sizeof(o->run), "%s/vx6", dir);
+}
+
+/* ---- one function a form of value; why is filled on false ---- */
+
+static bool number(const char *name, const char *v, uint32_t least,
+		   uint32_t most, uint32_t *to, char *why)
+{
+	char *end;
+	unsigned long long n = strtoull(v, &end, 10);
+
+	if (*v >= '0' && *v <= '9' && *end == '\0' && n >= least && n <= most) {
+		*to = (uint32_t)n;
+		return true;
+	}
+	snprintf(why, DP_WHY,
+		 "%s must be a whole number between %u and %u, not \"%.40s\"",
+		 name, least, most, v);
+	return false;
+}
+
+/* Which of two words v is. */
+static bool word(const char *name, const char *v, const char *no,
+		 const char *yes, bool *to, char *why)
+{
+	*to = strcmp(v, yes) == 0;
+	if (*to || strcmp(v, no) == 0)
+		return true;
+	snprintf(why, DP_WHY, "%s must be %s or %s, not \"%.40s\"", name, no,
+		 yes, v);
+	return false;
+}
+
+static bool opt_run(struct dp_options *o, const char *v, char *why)
+{
+	if (*v != '\0' && strlen(v) < sizeof(o->run)) {
+		snprintf(o->run, sizeof(o->run), "%s", v);
+		return true;
+	}
+	snprintf(why, DP_WHY,
+		 "--run must be a directory with a path of at most %zu "
+		 "characters (a socket's path has no room for more)",
+		 sizeof(o->run) - 1);
+	return false;
+}
+
+static bool opt_listen(struct dp_options *o, const char *v, char *why)
+{
+	if (vx6_addr_parse(&o->listen, v) == VX6_OK)
+		return true;
+	snprintf(why, DP_WHY,
+		 "--listen must be an address and a port, such as [::]:4243 "
+		 "or 192.0.2.1:4243, not \"%.60s\"",
+		 v);
+	return false;
+}
+
+static bool opt_port(struct dp_options *o, const char *v, char *why)
+{
+	(void)o;
+	if (strcmp(v, "udp") == 0)
+		return true;
+	snprintf(why, DP_WHY, "--port must be udp, not \"%.40s\"", v);
+	return false;
+}
+
+static bool opt_halves(struct dp_options *o, const char *v, char *why)
+{
+	return number("--halves", v, 2, RELAY_HALVES_MAX, &o->halves, why);
+}
+
+static bool opt_links(struct dp_options *o, const char *v, char *why)
+{
+	return number("--links", v, 2, RELAY_LINKS_MAX, &o->links, why);
+}
+
+static bool opt_idle(struct dp_options *o, const char *v, char *why)
+{
+	return word("--idle", v, "adaptive", "spin", &o->spin, why);
+}
+
+static bool opt_cpu(struct dp_options *o, const char *v, char *why)
+{
+	uint32_t n;
+
+	if (!number("--cpu", v, 0, CPU_MAX, &n, why))
+		return false;
+	o->cpu = (int)n;
+	return true;
+}
+
+static bool opt_log(struct dp_options *o, const char *v, char *why)
+{
+	return word("--log", v, "text", "json", &o->json, why);
+}
+
+/* clang-format off */
+#define OPTION_LIST(X)                                                        \
+	X(run,    "DIR",  "directory of dataplane.sock (/run/vx6; without "   \
+			  "root $XDG_RUNTIME_DIR/vx6)")                       \
+	X(listen, "ADDR", "where cells arrive ([::]:4243)")                   \
+	X(port,   "udp",  "what carries them (udp)")                          \
+	X(halves, "N",    "room for half-circuits (65536)")                   \
+	X(links,  "N",    "room for links (4096)")                            \
+	X(idle,   "HOW",  "adaptive, or spin on a core of its own (adaptive)") \
+	X(cpu,    "N",    "the core to stay on (any)")                        \
+	X(log,    "FORM", "text or json (text)")
+
+static const struct {
+	const char *name;
+	bool (*read)(struct dp_options *o, const char *v, char *why);
+} option[] = {
+#define X(name, value, help) { #name, opt_##name },
+	OPTION_LIST(X)
+#undef X
+};
+
+const char *dp_options_help(void)
+{
+	return "vx6-dataplane forwards cells for vx6d.\n\n"
+#define X(name, value, help) "  --" #name " " value "\n        " help "\n"
+	OPTION_LIST(X)
+#undef X
+	;
+}
+/* clang-format on */
+
+/* "--name=value" and "--name value" are one. */
+static bool is_named(const char *arg, const char *name, const char **value)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(arg, "--", 2) != 0 || strncmp(arg + 2, name, len) != 0)
+		return false;
+	*value = arg[2 + len] == '=' ? arg + 3 + len : NULL;
+	return arg[2 + len] == '=' || arg[2 + len] == '\0';
+}
+
+static bool read_one(struct dp_options *o, int argc, char *const argv[], int *i,
+		     char *why)
+{
+	const char *arg = argv[*i], *value;
+
+	for (unsigned k = 0; k < VX6_COUNT(option); k++) {
+		if (!is_named(arg, option[k].name, &value))
+			continue;
+		if (value == NULL && ++*i < argc)
+			value = argv[*i];
+		if (value != NULL)
+			return option[k].read(o, value, why);
+		snprintf(why, DP_WHY, "%s needs a value", arg);
+		return false;
+	}
+	snprintf(why, DP_WHY, "there is no option %.60s; --help lists them",
+		 arg);
+	return false;
+}
+
+enum vx6_status dp_options_parse(struct dp_options *o, int argc,
+				 char *const argv[], char why[DP_WHY])
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			o->help = true;
+		else if (!read_one(o, argc, argv, &i, why))
+			return VX6_CONFIG;
+	}
+	if (o->run[0] != '\0' || o->help)
+		return VX6_OK;
+	snprintf(why, DP_WHY,
+		 "XDG_RUNTIME_DIR is not set: say where the socket may be "
+		 "with --run DIR");
+	return VX6_CONFIG;
+}

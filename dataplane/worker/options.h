@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_WORKER_OPTIONS_H
+#define VX6_DATAPLANE_WORKER_OPTIONS_H
+
+/* options: what vx6-dataplane can be told, from whichever source.
+ *
+ * The struct is filled with defaults, then by a configuration, then by the
+ * command line.  One table makes the parser and the help text.
+ *
+ * Ownership: strings point into what was parsed (argv, the environment). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
+
+#define DP_WHY 256u /* room for one sentence for people */
+
+struct dp_options {
+	char run[93];            /* directory of dataplane.sock, 92 at most */
+	struct vx6_addr listen;  /* data port */
+	uint32_t halves, links;  /* table sizes */
+	uint32_t frames;         /* in the port's pool */
+	uint32_t rcvbuf, sndbuf; /* of the socket; 0 = default */
+	int cpu;                 /* WORKER_ANY_CPU or a number */
+	bool spin;               /* idle policy */
+	bool json;               /* log form */
+	bool help;               /* only say what can be said */
+};
+
+/* dp_options_init sets the defaults: run directory /run/vx6 for root, else
+ * $XDG_RUNTIME_DIR/vx6 (empty when that is unset), [::]:4243, adaptive. */
+VX6_NONNULL void dp_options_init(struct dp_options *o);
+
+/* dp_options_parse reads a command line over what o holds.  VX6_CONFIG with
+ * a sentence in why: what was found, and what would be right. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+dp_options_parse(struct dp_options *o, int argc, char *const argv[],
+		 char why[DP_WHY]);
+
+/* dp_options_help is the text for --help; static. */
+const char *dp_options_help(void);
+
+#endif
