@@ -2,6 +2,7 @@
 #include "tests/support/pair.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controlplane/session/cert.h"
@@ -189,18 +190,18 @@ static void open_end(struct pair *p, unsigned i,
 	opt.identity = e->id;
 	if (limits)
 		opt.limits = *limits;
-	enum vx6_status st = quic_open(&e->ep, &opt);
-	assert(st == VX6_OK);
-	(void)st;
+	if (quic_open(&e->ep, &opt) != VX6_OK)
+		abort();
 }
 
 void pair_open(struct pair *p, const struct quic_limits *client,
 	       const struct quic_limits *server, uint64_t seed)
 {
-	enum vx6_status st = vx6_aead_start();
+	static bool started; /* once: a test may have forced another */
 
-	assert(st == VX6_OK);
-	(void)st;
+	if (!started && vx6_aead_start() != VX6_OK)
+		abort();
+	started = true;
 	*p = (struct pair){ .now_ns = VX6_SEC };
 	pipes_init(&p->net, seed);
 	p->net.now_ns = p->now_ns;
