@@ -123,9 +123,11 @@ static enum vx6_status in_extend(struct hop *h, const struct hop_event *ev,
 		return answer(h, ev->code, out);
 	case HOP_EV_NO_ROOM: return answer(h, VX6_CREATED_NO_ROOM, out);
 	case HOP_EV_DESTROY_NEXT:
-	case HOP_EV_LOST_NEXT:
 		h->next_told = false;
 		return answer(h, VX6_CREATED_NEXT_REFUSED, out);
+	case HOP_EV_LOST_NEXT:
+		h->next_told = false;
+		return answer(h, VX6_CREATED_NEXT_UNREACHABLE, out);
 	case HOP_EV_TICK:
 		if (ev->now_ns < h->due_ns)
 			return VX6_OK;

@@ -4,6 +4,7 @@
 
 #include "controlplane/node/circuit.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static void let_go(struct circuit *c)
 	if (c->first)
 		peer_drop(c->first);
 	c->first = NULL;
+	c->gone = true;
 	if (c->pending > 0)
 		c->zombie = true;
 	else
@@ -174,6 +176,8 @@ static void added(void *ctx, enum vx6_status st)
 
 static void do_install(struct circuit *c)
 {
+	assert(c->first); /* held since SEEK was answered */
+
 	struct plane *plane = c->node->plane;
 	struct abi_half h = {
 		.start_rx = c->back_start,
@@ -298,7 +302,7 @@ static void step(struct circuit *c, enum origin_ev kind, unsigned hop,
 	if (origin_step(&c->origin, &ev, &out) != VX6_OK)
 		return;
 	loop_timer_set(&c->timer, origin_due(&c->origin));
-	for (unsigned i = 0; i < out.n; i++)
+	for (unsigned i = 0; i < out.n && !c->gone; i++)
 		act(c, out.act[i]);
 }
 
@@ -351,16 +355,33 @@ void circuit_measure(struct circuit *c)
 	}
 }
 
+static void pong(struct circuit *c, unsigned hop, const uint8_t *body)
+{
+	if (!c->ping_ns || hop >= c->hops || c->rtt_ns[hop] ||
+	    sodium_memcmp(body, c->ping_body, sizeof(c->ping_body)) != 0)
+		return;
+	c->rtt_ns[hop] = vx6_now_ns() - c->ping_ns;
+	for (; c->rtt_told < c->hops && c->rtt_ns[c->rtt_told]; c->rtt_told++)
+		c->ev.hop(c->ctx, c, c->rtt_told, c->rtt_ns[c->rtt_told]);
+}
+
 static void control(struct circuit *c, const struct vx6_leg_open *o)
 {
 	struct vx6_ctl m;
 
 	c->node->stats.control_in++;
-	if (vx6_ctl_parse(&m, o->plain, o->len) != VX6_OK)
-		return;
-	if (m.type == VX6_CTL_PONG && c->ev.hop && c->ping_ns &&
-	    sodium_memcmp(m.body, c->ping_body, sizeof(c->ping_body)) == 0)
-		c->ev.hop(c->ctx, c, o->from, vx6_now_ns() - c->ping_ns);
+	if (vx6_ctl_parse(&m, o->plain, o->len) == VX6_OK &&
+	    m.type == VX6_CTL_PONG)
+		pong(c, o->from, m.body);
+}
+
+bool circuit_worn(const struct circuit *c)
+{
+	uint64_t age = loop_now(c->node->loop) - c->opened_ns;
+
+	return c->origin.state == ORIGIN_OPEN &&
+	       (age / 3 >= c->origin.times.life_ns / 4 ||
+		vx6_leg_rebuild_due(c->leg));
 }
 
 void circuit_cell(struct node *n, void *owner, uint8_t *p, size_t size)

@@ -24,7 +24,7 @@
 
 struct circuit_events {
 	void (*opened)(void *ctx, struct circuit *c);
-	/* hop: round trip to hop i (0 first) through the circuit. */
+	/* hop: round trip to hop i (0 first) through the circuit; in order. */
 	void (*hop)(void *ctx, struct circuit *c, unsigned i, uint64_t rtt_ns);
 	/* ended: why is a sentence.  c is freed when this returns. */
 	void (*ended)(void *ctx, struct circuit *c, enum origin_why why,
@@ -55,9 +55,11 @@ struct circuit {
 	uint64_t created_ns, opened_ns; /* CREATE sent, CREATED opened */
 	uint64_t ping_ns;
 	uint8_t ping_body[8];
+	uint64_t rtt_ns[VX6_HOPS_MAX]; /* 0: no PONG yet */
+	unsigned rtt_told;
 	uint32_t pending; /* adds in the plane */
+	bool gone;        /* let go: first is not held any more */
 	bool zombie;      /* freed when pending is 0 */
-	bool rebuild_told;
 	uint64_t cells_out, cells_in;
 };
 
@@ -73,6 +75,10 @@ VX6_NONNULL void circuit_destroy(struct circuit *c);
 
 /* circuit_measure sends a PING to every hop; `hop` tells the answers. */
 VX6_NONNULL void circuit_measure(struct circuit *c);
+
+/* circuit_worn: three quarters of its life or of its counters are used: its
+ * owner should have moved to another soon. */
+VX6_NONNULL bool circuit_worn(const struct circuit *c);
 
 /* Messages: true when the id was one of ours. */
 VX6_MUST_CHECK VX6_NONNULL bool

@@ -147,14 +147,14 @@ static void run_status(void *ctx, struct api_call *call, const json_t *args)
 		      "relay", node_is_relay(n), "record", "sequence",
 		      (json_int_t)n->sequence, "expires_unix_s",
 		      (json_int_t)n->expires_s, "clock", json_clock(n));
-	json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				 "sessions", (json_int_t)sessions, "links",
-				 (json_int_t)links, "circuits",
-				 (json_int_t)(n->relay_cnt + n->circuit_cnt),
-				 "tunnels", (json_int_t)count_tunnels(n),
-				 "services", (json_int_t)n->access.cnt,
-				 "forwards", (json_int_t)connect_count(n),
-				 "relays_known", (json_int_t)relays_known(n));
+	json_t *more = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions",
+		(json_int_t)sessions, "links", (json_int_t)links, "circuits",
+		(json_int_t)n->relay_cnt + (json_int_t)n->circuit_cnt,
+		"tunnels", (json_int_t)count_tunnels(n), "services",
+		(json_int_t)n->access.cnt, "forwards",
+		(json_int_t)connect_count(n), "relays_known",
+		(json_int_t)relays_known(n));
 
 	json_object_update(o, more);
 	json_decref(more);
@@ -370,25 +370,72 @@ static json_t *json_link(struct node *n, const struct peer *p)
 		(json_int_t)info.bytes_out);
 }
 
-static void run_link_list(void *ctx, struct api_call *call, const json_t *args)
+struct list_call { /* waits until the plane's counters are fresh */
+	struct node *n;
+	struct api_call *call; /* NULL: nobody waits any more */
+	const json_t *args;
+	void (*answer)(struct list_call *w);
+};
+
+static void list_cancelled(void *user, struct api_call *call)
 {
-	struct node *n = ctx;
+	(void)call;
+	((struct list_call *)user)->call = NULL;
+}
+
+static void list_now(void *ctx, enum vx6_status st)
+{
+	struct list_call *w = ctx;
+
+	(void)st; /* without fresh counters the list is still right */
+	if (w->call)
+		w->answer(w);
+	free(w);
+}
+
+static void list_fresh(struct node *n, struct api_call *call,
+		       const json_t *args, void (*answer)(struct list_call *w))
+{
+	struct list_call *w = malloc(sizeof(*w));
+
+	if (!w) {
+		api_fail(call, API_FAILED, "", "out of memory");
+		return;
+	}
+	*w = (struct list_call){ n, call, args, answer };
+	api_on_cancel(call, list_cancelled, w);
+	if (n->plane->ops->refresh(n->plane, list_now, w) != VX6_OK)
+		list_now(w, VX6_UNREACHABLE);
+}
+
+static void answer_links(struct list_call *w)
+{
 	json_t *all = json_array();
 
-	for (struct peer *p = n->peers; p; p = p->next)
+	for (struct peer *p = w->n->peers; p; p = p->next)
 		if (p->index)
-			json_array_append_new(all, json_link(n, p));
-	send_list(call, args, "links", all);
+			json_array_append_new(all, json_link(w->n, p));
+	send_list(w->call, w->args, "links", all);
+}
+
+static void run_link_list(void *ctx, struct api_call *call, const json_t *args)
+{
+	list_fresh(ctx, call, args, answer_links);
+}
+
+static void answer_circuits(struct list_call *w)
+{
+	json_t *all = json_array();
+
+	circuit_list(w->n, all);
+	relay_list(w->n, all);
+	send_list(w->call, w->args, "circuits", all);
 }
 
 static void run_circuit_list(void *ctx, struct api_call *call,
 			     const json_t *args)
 {
-	json_t *all = json_array();
-
-	circuit_list(ctx, all);
-	relay_list(ctx, all);
-	send_list(call, args, "circuits", all);
+	list_fresh(ctx, call, args, answer_circuits);
 }
 
 static void run_tunnel_list(void *ctx, struct api_call *call,

@@ -12,6 +12,7 @@
 
 #define AGAIN_MIN_NS (500 * VX6_MS)
 #define AGAIN_MAX_NS (10 * VX6_SEC)
+#define HOPS_NS      (250 * VX6_MS) /* that `ready` waits for PONGs */
 
 struct forward_job {
 	struct node_grave grave;
@@ -28,7 +29,9 @@ struct forward_job {
 	struct forward *forward;
 	bool ready; /* the tunnel stands and OPEN was answered once */
 	bool dead;
-	struct loop_timer again;
+	struct loop_timer again, hops;
+	unsigned hops_left; /* of the circuit in use: PONGs that are due */
+	uint64_t took_ns;   /* from the request until it could be used */
 	uint64_t backoff_ns, start_ns, down_ns;
 	uint64_t served, moves, gap_ns;
 	char reason[256];
@@ -50,6 +53,7 @@ static void let_go(struct forward_job *j)
 			break;
 		}
 	loop_timer_clear(&j->again);
+	loop_timer_clear(&j->hops);
 	if (j->tunnel)
 		tunnel_close(j->tunnel);
 	j->tunnel = NULL;
@@ -143,7 +147,6 @@ static void say_ready(struct forward_job *j)
 {
 	struct api_call *call = j->call;
 	char at[VX6_ADDR_TEXT];
-	uint64_t took = loop_now(j->node->loop) - j->start_ns;
 
 	vx6_addr_text(forward_addr(j->forward), at);
 	event(j, "ready",
@@ -152,7 +155,7 @@ static void say_ready(struct forward_job *j)
 			tunnel_json_path(j->tunnel), "spares",
 			tunnel_json_spares(j->tunnel), "build_ms",
 			(double)tunnel_build_ns(j->tunnel) / 1e6, "connect_ms",
-			(double)took / 1e6));
+			(double)j->took_ns / 1e6));
 	if (!j->background || !call)
 		return;
 	j->call = NULL;
@@ -209,6 +212,8 @@ static void no_service(struct forward_job *j, enum vx6_status how)
 	}
 }
 
+static void use_tunnel(struct forward_job *j);
+
 static void probed(void *ctx, enum vx6_status how)
 {
 	struct forward_job *j = ctx;
@@ -220,7 +225,24 @@ static void probed(void *ctx, enum vx6_status how)
 		no_service(j, how);
 		return;
 	}
-	if (!listen_now(j))
+	j->took_ns = loop_now(j->node->loop) - j->start_ns;
+	if (again || j->hops_left == 0)
+		use_tunnel(j);
+	else
+		loop_timer_set(&j->hops, loop_now(j->node->loop) + HOPS_NS);
+}
+
+static void on_hops_late(void *ctx)
+{
+	use_tunnel(ctx);
+}
+
+static void use_tunnel(struct forward_job *j)
+{
+	bool again = j->forward != NULL;
+
+	loop_timer_clear(&j->hops);
+	if (j->dead || !j->tunnel || !listen_now(j))
 		return;
 	j->ready = true;
 	j->backoff_ns = 0;
@@ -242,6 +264,9 @@ static void on_hop(void *ctx, struct tunnel *t, struct circuit *c, unsigned i,
 	json_t *o;
 
 	(void)t;
+	if (!spare && j->hops_left > 0 && --j->hops_left == 0 &&
+	    j->hops.due_ns != VX6_NEVER)
+		loop_timer_set(&j->hops, 0);
 	if (i + 1 >= c->hops)
 		return; /* the end is no relay */
 	o = json_pack("{s:i, s:i, s:s, s:f}", "n", (int)i + 1, "of",
@@ -508,6 +533,10 @@ void connect_run(void *ctx, struct api_call *call, const json_t *args)
 		return;
 	}
 	loop_timer_init(&j->again, n->loop, on_again, j);
+	loop_timer_init(&j->hops, n->loop, on_hops_late, j);
+	if (!j->plan.direct)
+		j->hops_left =
+			(j->plan.via_cnt ? j->plan.via_cnt : j->plan.hops) + 1;
 	j->next = n->forwards;
 	n->forwards = j;
 	api_on_cancel(call, cancelled, j);

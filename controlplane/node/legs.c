@@ -15,7 +15,8 @@
 
 #define RETRY_MIN_NS (250 * VX6_MS)
 #define RETRY_MAX_NS (10 * VX6_SEC)
-#define DRAW_MAX     1024u /* relays looked at by one draw */
+#define DRAW_MAX     1024u          /* relays looked at by one draw */
+#define WORN_NS      (10 * VX6_SEC) /* between looks at the legs' age */
 
 static void carry_out(struct tunnel *t, const struct survive_out *out);
 
@@ -335,6 +336,34 @@ static void carry_out(struct tunnel *t, const struct survive_out *out)
 	}
 }
 
+/* Circuits have an end of life, and streams have not: worn spares are
+ * replaced first, then the leg in use moves to a fresh one. */
+static void on_worn(void *ctx)
+{
+	struct tunnel *t = ctx;
+	unsigned fresh = SURVIVE_LEGS;
+
+	loop_timer_set(&t->worn, loop_now(t->node->loop) + WORN_NS);
+	for (unsigned i = 0; i < SURVIVE_LEGS; i++) {
+		if (i == t->use || !t->leg[i].open)
+			continue;
+		if (!circuit_worn(t->leg[i].c)) {
+			fresh = i;
+			continue;
+		}
+		drop_leg(t, i);
+		tell(t, SURVIVE_EV_LEG_GONE, i);
+		loop_timer_set(&t->rebuild, loop_now(t->node->loop));
+	}
+	if (t->dead || !t->ready || fresh == SURVIVE_LEGS ||
+	    t->use >= SURVIVE_LEGS || !t->leg[t->use].open ||
+	    !circuit_worn(t->leg[t->use].c))
+		return;
+	snprintf(t->gap_reason, sizeof(t->gap_reason), "the circuit was old");
+	tell(t, SURVIVE_EV_USE, fresh);
+	move_to(t, fresh);
+}
+
 /* ---- circuits' events ---- */
 
 static void first_leg(struct tunnel *t, unsigned leg)
@@ -448,6 +477,7 @@ void legs_init(struct tunnel *t)
 		t->leg[i].t = t;
 	loop_timer_init(&t->timer, t->node->loop, on_timer, t);
 	loop_timer_init(&t->rebuild, t->node->loop, on_rebuild, t);
+	loop_timer_init(&t->worn, t->node->loop, on_worn, t);
 }
 
 enum vx6_status legs_open(struct tunnel *t, char why[256])
@@ -459,6 +489,7 @@ enum vx6_status legs_open(struct tunnel *t, char why[256])
 		return st;
 	}
 	loop_timer_set(&t->rebuild, 0); /* the spares, right behind */
+	loop_timer_set(&t->worn, loop_now(t->node->loop) + WORN_NS);
 	return VX6_OK;
 }
 
@@ -467,6 +498,7 @@ void legs_close(struct tunnel *t)
 	t->surviving = false;
 	loop_timer_clear(&t->timer);
 	loop_timer_clear(&t->rebuild);
+	loop_timer_clear(&t->worn);
 	for (unsigned i = 0; i < SURVIVE_LEGS; i++)
 		drop_leg(t, i);
 }

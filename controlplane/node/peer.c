@@ -53,7 +53,7 @@ static void forget_session(struct peer *p)
 
 static void settle_waits(struct peer *p, enum vx6_status st)
 {
-	peer_hold(p);
+	peer_hold(p); /* each wait holds p, too */
 	while (p->waits) {
 		struct peer_wait *w = p->waits;
 
@@ -111,7 +111,8 @@ void peer_hold(struct peer *p)
 void peer_drop(struct peer *p)
 {
 	p->refs--;
-	if (p->refs > 0 || p->conn || p->wanted || p->index || p->waits)
+	if (p->refs > 0 || p->conn || p->wanted || p->index || p->waits ||
+	    p->node->closing)
 		return;
 	for (struct peer **at = &p->node->peers; *at; at = &(*at)->next)
 		if (*at == p) {
@@ -765,20 +766,22 @@ void peers_open(struct node *n)
 	}
 }
 
+/* Circuits are closed already: nobody holds a peer any more. */
 void peers_close(struct node *n)
 {
-	while (n->peers) {
-		struct peer *p = n->peers;
+	struct peer *next;
 
-		peer_hold(p);
-		p->wanted = false;
-		settle_waits(p, VX6_UNREACHABLE);
-		peer_link_lost(p);
-		if (p->conn) {
+	for (struct peer *p = n->peers; p; p = next) {
+		next = p->next;
+		loop_timer_clear(&p->timer);
+		if (p->conn)
 			quic_set_user(p->conn, NULL);
-			forget_session(p);
-		}
-		p->refs = 1;
-		peer_drop(p);
+		settle_waits(p, VX6_UNREACHABLE);
 	}
+	for (struct peer *p = n->peers; p; p = next) {
+		next = p->next;
+		free(p->body);
+		free(p);
+	}
+	n->peers = NULL;
 }

@@ -55,6 +55,10 @@ struct plane_link_info { /* as the dump or our own table says */
 	uint64_t cells_in, cells_out, bytes_in, bytes_out;
 };
 
+struct plane_half_info {
+	uint64_t cells, bytes, dropped;
+};
+
 struct plane_ops {
 	enum vx6_status (*link_add)(struct plane *p, const struct abi_link *l,
 				    plane_done *done, void *ctx);
@@ -70,6 +74,11 @@ struct plane_ops {
 	void (*flush)(struct plane *p);
 	bool (*link_info)(struct plane *p, uint32_t index,
 			  struct plane_link_info *info);
+	bool (*half_info)(struct plane *p, uint32_t id,
+			  struct plane_half_info *info);
+	/* refresh: what link_info and half_info say is as of `done`. */
+	enum vx6_status (*refresh)(struct plane *p, plane_done *done,
+				   void *ctx);
 	void (*close)(struct plane *p);
 };
 
@@ -132,9 +141,5 @@ plane_dp_open(struct plane **p, const struct plane_dp_options *opt);
 typedef void plane_stats(void *ctx, const struct abi_stats *stats);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 plane_dp_stats(struct plane *p, plane_stats *done, void *ctx);
-
-/* plane_dp_refresh asks for the links as they are now; link_info knows when
- * the answers have come. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status plane_dp_refresh(struct plane *p);
 
 #endif

@@ -54,7 +54,9 @@ struct dp {
 	struct waiting wait[WAIT_MAX];
 	struct queued *head, **tail;
 	uint32_t queued;
-	struct plane_link_info *info; /* by link index, from events, dumps */
+	/* As events and the last dump say. */
+	struct plane_link_info *info;      /* by link index */
+	struct plane_half_info *half_info; /* by index of the id */
 };
 
 static void lost(struct dp *d, const char *why);
@@ -226,6 +228,26 @@ static bool dp_link_info(struct plane *p, uint32_t index,
 	return true;
 }
 
+static bool dp_half_info(struct plane *p, uint32_t id,
+			 struct plane_half_info *info)
+{
+	struct dp *d = (struct dp *)p;
+
+	if (d->state != DP_UP || (id & ABI_IDX_MASK) >= p->halves_max)
+		return false;
+	*info = d->half_info[id & ABI_IDX_MASK];
+	return true;
+}
+
+static enum vx6_status dp_refresh(struct plane *p, plane_done *done, void *ctx)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_DUMP };
+
+	return d->state == DP_UP ? ask(d, &m, done, NULL, ctx)
+				 : VX6_UNREACHABLE;
+}
+
 /* ---- cells from the ring ---- */
 
 static void take_slot(struct dp *d, const struct abi_slot *s)
@@ -285,9 +307,12 @@ static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 	memcpy(d->fd, fd, sizeof(d->fd));
 	d->have_shm = true;
 	free(d->info);
+	free(d->half_info);
 	d->info = calloc(w->links_max, sizeof(*d->info));
-	if (!d->info || loop_fd_open(d->opt.loop, d->shm.up.wake_fd, on_ring, d,
-				     &d->ring_watch) != VX6_OK)
+	d->half_info = calloc(w->halves_max, sizeof(*d->half_info));
+	if (!d->info || !d->half_info ||
+	    loop_fd_open(d->opt.loop, d->shm.up.wake_fd, on_ring, d,
+			 &d->ring_watch) != VX6_OK)
 		return false;
 	loop_fd_watch(d->ring_watch, LOOP_READ);
 	d->plane.listen = w->data;
@@ -312,10 +337,14 @@ static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 		lost(d, "cannot be written to");
 }
 
-static void swept(struct dp *d)
+static void answered(struct dp *d, const struct abi_msg *m);
+
+static void dump_end(struct dp *d, const struct abi_msg *m)
 {
-	if (d->state != DP_SWEEP)
+	if (d->state != DP_SWEEP) {
+		answered(d, m);
 		return;
+	}
 	d->state = DP_UP;
 	d->plane.up = true;
 	log_info("plane", "up", log_u64("links", d->plane.links_max),
@@ -336,7 +365,7 @@ static void answered(struct dp *d, const struct abi_msg *m)
 		was.stats(was.ctx, &m->u.stats);
 		return;
 	}
-	if (m->type != ABI_DONE || !was.done)
+	if ((m->type != ABI_DONE && m->type != ABI_DUMP_END) || !was.done)
 		return;
 	*w = (struct waiting){ 0 };
 	was.done(was.ctx, m->status < VX6_STATUS_CNT
@@ -367,6 +396,19 @@ static void link_is(struct dp *d, const struct abi_link *l)
 		keep_info(d, l);
 }
 
+/* In a sweep half-circuits go with their links. */
+static void half_is(struct dp *d, const struct abi_half *h)
+{
+	uint32_t idx = h->id & ABI_IDX_MASK;
+
+	if (d->state == DP_UP && idx < d->plane.halves_max)
+		d->half_info[idx] = (struct plane_half_info){
+			.cells = h->cells,
+			.bytes = h->bytes,
+			.dropped = h->dropped,
+		};
+}
+
 static void link_event(struct dp *d, const struct abi_link *l)
 {
 	if (d->state != DP_UP)
@@ -382,8 +424,8 @@ static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
 	case ABI_DONE:
 	case ABI_STATS_ARE: answered(d, m); return;
 	case ABI_LINK_IS: link_is(d, &m->u.link); return;
-	case ABI_HALF_IS: return; /* go with their links */
-	case ABI_DUMP_END: swept(d); return;
+	case ABI_HALF_IS: half_is(d, &m->u.half); return;
+	case ABI_DUMP_END: dump_end(d, m); return;
 	case ABI_CONTROL:
 		if (d->state == DP_UP)
 			d->plane.ev.control(d->plane.ctx, m->u.control.id,
@@ -524,6 +566,7 @@ static void dp_close(struct plane *p)
 	loop_timer_clear(&d->timer);
 	shut(d);
 	free(d->info);
+	free(d->half_info);
 	free(d);
 }
 
@@ -535,14 +578,6 @@ enum vx6_status plane_dp_stats(struct plane *p, plane_stats *done, void *ctx)
 	if (d->state != DP_UP)
 		return VX6_UNREACHABLE;
 	return ask(d, &m, NULL, done, ctx);
-}
-
-enum vx6_status plane_dp_refresh(struct plane *p)
-{
-	struct dp *d = (struct dp *)p;
-	struct abi_msg m = { .type = ABI_DUMP };
-
-	return d->state == DP_UP ? say(d, &m) : VX6_UNREACHABLE;
 }
 
 enum vx6_status plane_dp_open(struct plane **p,
@@ -557,6 +592,8 @@ enum vx6_status plane_dp_open(struct plane **p,
 		.send = dp_send,
 		.flush = dp_flush,
 		.link_info = dp_link_info,
+		.half_info = dp_half_info,
+		.refresh = dp_refresh,
 		.close = dp_close,
 	};
 	struct dp *d = calloc(1, sizeof(*d));

@@ -50,6 +50,7 @@ struct relay_circ {
 	uint64_t start_ns, cells_in, cells_out;
 	uint32_t pending; /* job and adds under way */
 	bool add_failed, zombie;
+	bool gone;   /* let go: prev and next are not held any more */
 	bool in_job; /* the pool works on it: hands off */
 };
 
@@ -98,6 +99,7 @@ static void let_go(struct relay_circ *c)
 	if (c->next)
 		peer_drop(c->next);
 	c->prev = c->next = NULL;
+	c->gone = true;
 	if (!c->in_job)
 		vx6_create_relay_wipe(&c->secret);
 	if (c->pending > 0)
@@ -393,8 +395,8 @@ static void act(struct relay_circ *c, enum hop_act what)
 	}
 }
 
-/* SEEK, EXTEND and INSTALL are the last of their list, so an action that
- * steps again (or frees) is not followed by one on a stale circuit. */
+/* SEEK, EXTEND and INSTALL, which may step again, are the last of their
+ * list. */
 static void step(struct relay_circ *c, enum hop_ev kind, unsigned code)
 {
 	struct hop_event ev = { .kind = kind,
@@ -405,7 +407,7 @@ static void step(struct relay_circ *c, enum hop_ev kind, unsigned code)
 	if (hop_step(&c->hop, &ev, &out) != VX6_OK)
 		return;
 	loop_timer_set(&c->timer, hop_due(&c->hop));
-	for (unsigned i = 0; i < out.n; i++)
+	for (unsigned i = 0; i < out.n && !c->gone; i++)
 		act(c, out.act[i]);
 }
 
@@ -730,13 +732,32 @@ static const char *state_word(enum hop_state s)
 	return s == HOP_OPEN ? "open" : s == HOP_GONE ? "closing" : "building";
 }
 
+/* A relay's cells are counted where they pass. */
+static void count_cells(struct node *n, const struct relay_circ *c,
+			uint64_t *forward, uint64_t *backward)
+{
+	struct plane_half_info f = { 0 }, b = { 0 };
+
+	*forward = c->cells_in;
+	*backward = c->cells_out;
+	if (!c->hop.end &&
+	    n->plane->ops->half_info(n->plane, c->forward_id, &f) &&
+	    n->plane->ops->half_info(n->plane, c->back_id, &b)) {
+		*forward = f.cells;
+		*backward = b.cells;
+	}
+}
+
 void relay_list(struct node *n, json_t *to)
 {
 	char prev[VX6_ID_TEXT], next[VX6_ID_TEXT];
+	uint64_t fwd, back;
 
 	for (struct relay_circ *c = n->relays; c; c = c->next_in_list) {
 		uint64_t age = (loop_now(n->loop) - c->start_ns) / VX6_SEC;
 		uint64_t life = c->hop.times.life_ns / VX6_SEC;
+
+		count_cells(n, c, &fwd, &back);
 		json_t *o = json_pack(
 			"{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "n",
 			(json_int_t)c->n, "role", c->hop.end ? "end" : "relay",
@@ -745,8 +766,8 @@ void relay_list(struct node *n, json_t *to)
 			"suite", node_suite_name(c->slot.suite), "age_s",
 			(json_int_t)age, "left_s",
 			(json_int_t)(life > age ? life - age : 0),
-			"cells_forward", (json_int_t)c->cells_in,
-			"cells_backward", (json_int_t)c->cells_out);
+			"cells_forward", (json_int_t)fwd, "cells_backward",
+			(json_int_t)back);
 
 		if (!c->hop.end)
 			json_object_set_new(
@@ -765,6 +786,7 @@ void relay_close_all(struct node *n)
 
 		send_destroy(c->prev, c->prev_back_id, VX6_DESTROY_CLOSING);
 		send_destroy(c->next, c->next_forward_id, VX6_DESTROY_CLOSING);
+		do_remove(c);
 		let_go(c);
 	}
 }

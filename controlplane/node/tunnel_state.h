@@ -37,7 +37,7 @@ struct tunnel {
 	uint8_t use;
 	struct survive survive;
 	bool surviving; /* survive is initialised */
-	struct loop_timer timer, rebuild;
+	struct loop_timer timer, rebuild, worn;
 	uint64_t backoff_ns;
 	uint8_t dead_relay[LEGS_DEAD_MAX][32];
 	unsigned dead_at;
