@@ -88,15 +88,12 @@ static enum vx6_status clear_path(const struct sockaddr_un *sa)
 
 static enum vx6_status lock_directory(int *lock, const char *path)
 {
-	char dir[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char dir[sizeof(((struct sockaddr_un *)NULL)->sun_path)] = ".";
 	const char *slash = strrchr(path, '/');
-	size_t len = slash == NULL ? 0 : (size_t)(slash - path);
 
-	if (slash == NULL) {
-		strcpy(dir, ".");
-	} else if (len == 0) {
-		strcpy(dir, "/");
-	} else {
+	if (slash != NULL) { /* the root's own slash is its name */
+		size_t len = slash == path ? 1 : (size_t)(slash - path);
+
 		memcpy(dir, path, len);
 		dir[len] = '\0';
 	}

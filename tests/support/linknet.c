@@ -239,8 +239,9 @@ void linknet_forge(struct linknet_packet *p, const struct linknet_end *to,
 {
 	struct linknet_text t = { .op = op, .u = 1452, .token = token };
 	uint8_t text[38];
+	size_t len = linknet_text_put(text, &t);
 
-	linknet_forge_raw(p, to, ctr, text, linknet_text_put(text, &t), 4);
+	linknet_forge_raw(p, to, ctr, text, len, 4);
 }
 
 void linknet_reveal(const struct linknet_end *from,

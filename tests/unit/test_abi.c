@@ -511,7 +511,7 @@ static unsigned open_fds(void)
 static int make_dir(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/vx6-abi-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/vx6-abi-XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/sock", dir);

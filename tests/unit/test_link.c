@@ -159,8 +159,8 @@ static void learns_from_the_first_ask_and_nothing_else(void **state)
 	vx6_link_tick(&linknet.b.link, linknet.now + 3600 * VX6_SEC,
 		      &linknet.rnd, &out);
 	assert_int_equal(out.n + out.events, 0);
-	for (uint8_t op = LINKNET_ANSWER; op <= LINKNET_RESPONSE; op++) {
-		linknet_forge(&p, &linknet.b, op, op, 1);
+	for (unsigned op = LINKNET_ANSWER; op <= LINKNET_RESPONSE; op++) {
+		linknet_forge(&p, &linknet.b, op, (uint8_t)op, 1);
 		p.from = linknet_addr("203.0.113.9:9");
 		assert_int_equal(linknet_arrive(&linknet.b, &p, &out),
 				 VX6_BAD_SOURCE);

@@ -355,79 +355,51 @@ static void a_refused_probe_changes_nothing(void **state)
 	assert_memory_equal(&before, &linknet.b.link, sizeof(before));
 }
 
+/* clang-format off */
+static const struct {
+	const char *name;
+	uint8_t op, zero;
+	uint16_t u;
+	uint16_t len, set; /* of the text; a byte of it that is set */
+	enum vx6_status want;
+} text_row[] = {
+	{ "least",      1,   0, 70,   38,   0,   VX6_OK },
+	{ "most",       1,   0, 1472, 1440, 0,   VX6_OK },
+	{ "op 0",       0,   0, 1452, 38,   0,   VX6_MALFORMED },
+	{ "op 5",       5,   0, 1452, 38,   0,   VX6_MALFORMED },
+	{ "op 255",     255, 0, 1452, 38,   0,   VX6_MALFORMED },
+	{ "zero",       1,   1, 1452, 38,   0,   VX6_MALFORMED },
+	{ "U 69",       1,   0, 69,   38,   0,   VX6_MALFORMED },
+	{ "U 1473",     1,   0, 1473, 38,   0,   VX6_MALFORMED },
+	{ "short",      1,   0, 1452, 37,   0,   VX6_MALFORMED },
+	{ "empty",      1,   0, 1452, 0,    0,   VX6_MALFORMED },
+	{ "padded",     1,   0, 1452, 39,   38,  VX6_MALFORMED },
+	{ "end padded", 1,   0, 1452, 900,  899, VX6_MALFORMED },
+};
+/* clang-format on */
+
 static void what_is_no_probe_is_refused(void **state)
 {
-	static const struct {
-		const char *name;
-		struct linknet_text t;
-		size_t len;
-		int set; /* a byte of padding that is not zero */
-		enum vx6_status want;
-	} row[] = {
-		{ "least",      { 1, 0, 70, 0, 0, { { 0 }, 0, 0 } }, 38, 0,   VX6_OK },
-		{ "most",
-                 { 1, 0, 1472, 0, 0, { { 0 }, 0, 0 } },
-                 1440,						   0,
-                 VX6_OK							      },
-		{ "op 0",
-                 { 0, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "op 5",
-                 { 5, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "op 255",
-                 { 255, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "zero",
-                 { 1, 1, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "U 69",
-                 { 1, 0, 69, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "U 1473",
-                 { 1, 0, 1473, 0, 0, { { 0 }, 0, 0 } },
-                 38,						     0,
-                 VX6_MALFORMED						       },
-		{ "short",
-                 { 1, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 37,						     0,
-                 VX6_MALFORMED						       },
-		{ "empty",
-                 { 1, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 0,						      0,
-                 VX6_MALFORMED						       },
-		{ "padded",
-                 { 1, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 39,						     38,
-                 VX6_MALFORMED						       },
-		{ "end padded",
-                 { 1, 0, 1452, 0, 0, { { 0 }, 0, 0 } },
-                 900,						    899,
-                 VX6_MALFORMED						       },
-	};
-
 	(void)state;
 	linknet_plain();
 	linknet_run(1 * VX6_SEC);
-	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
+	for (unsigned i = 0; i < VX6_COUNT(text_row); i++) {
+		struct linknet_text t = { .op = text_row[i].op,
+					  .zero = text_row[i].zero,
+					  .u = text_row[i].u };
 		struct vx6_link_out out;
 		struct linknet_packet p;
 		uint8_t text[1440] = { 0 };
 
-		linknet_text_put(text, &row[i].t);
-		if (row[i].set != 0)
-			text[row[i].set] = 1;
-		linknet_forge_raw(&p, &linknet.b, 1000 + i, text, row[i].len,
-				  4);
-		if (linknet_arrive(&linknet.b, &p, &out) != row[i].want)
-			fail_msg("%s", row[i].name);
-		if (row[i].want != VX6_OK && out.n + out.events != 0)
-			fail_msg("%s is answered", row[i].name);
+		linknet_text_put(text, &t);
+		if (text_row[i].set != 0)
+			text[text_row[i].set] = 1;
+		linknet_forge_raw(&p, &linknet.b, 1000 + i, text,
+				  text_row[i].len, 4);
+		if (linknet_arrive(&linknet.b, &p, &out) != text_row[i].want)
+			fail_msg("%s", text_row[i].name);
+		if (text_row[i].want != VX6_OK && out.n + out.events != 0)
+			fail_msg("%s is answered", text_row[i].name);
 	}
 }
 

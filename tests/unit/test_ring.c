@@ -79,6 +79,27 @@ static bool is_whole(const struct abi_slot *s, uint32_t n)
 	return true;
 }
 
+/* One step of the model; false when there was no room, or nothing. */
+static bool step(struct abi_ring_end *in, struct abi_ring_end *out, bool push,
+		 uint32_t *pushed, uint32_t *popped)
+{
+	struct abi_slot *s = push ? abi_ring_room(in) : abi_ring_peek(out);
+	bool can = push ? *pushed - *popped < ABI_RING_SLOTS
+			: *pushed != *popped;
+
+	assert_int_equal(s != NULL, can);
+	if (s == NULL)
+		return false;
+	if (push) {
+		s->link = (*pushed)++;
+		abi_ring_push(in);
+	} else {
+		assert_int_equal(s->link, (*popped)++);
+		abi_ring_pop(out);
+	}
+	return true;
+}
+
 static void a_ring_is_a_queue(struct abi_ring_end *in, struct abi_ring_end *out)
 {
 	uint32_t pushed = 0, popped = 0, full = 0, empty = 0;
@@ -87,26 +108,10 @@ static void a_ring_is_a_queue(struct abi_ring_end *in, struct abi_ring_end *out)
 		unsigned n = vx6_rand_below(&rnd, 700);
 		bool push = vx6_rand_below(&rnd, 2) == 0;
 
-		for (; n > 0; n--) {
-			struct abi_slot *s = push ? abi_ring_room(in)
-						  : abi_ring_peek(out);
-			bool can = push ? pushed - popped < ABI_RING_SLOTS
-					: pushed != popped;
-
-			assert_int_equal(s != NULL, can);
-			if (!can) {
-				full += push;
-				empty += !push;
-				break;
-			}
-			if (push) {
-				s->link = pushed++;
-				abi_ring_push(in);
-			} else {
-				assert_int_equal(s->link, popped++);
-				abi_ring_pop(out);
-			}
-		}
+		while (n > 0 && step(in, out, push, &pushed, &popped))
+			n--;
+		full += n > 0 && push;
+		empty += n > 0 && !push;
 	}
 	assert_true(full > 100 && empty > 100);
 }
