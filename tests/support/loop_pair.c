@@ -7,8 +7,12 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define ROUNDS 32
+#include "dataplane/wire/aead/aead.h"
+
+#define ROUNDS     32
+#define WATCHDOG_S 30 /* a condition that never comes ends the program */
 
 struct pair_dgram {
 	struct pair_dgram *next;
@@ -214,6 +218,14 @@ static void on_stream_closed(void *ctx, struct quic_conn *c, int64_t stream)
 
 /* ---- set-up ---- */
 
+static void watchdog(bool on)
+{
+	const char *factor = getenv("VX6_TIMEOUT_FACTOR");
+	double s = WATCHDOG_S * (factor ? strtod(factor, NULL) : 1.0);
+
+	alarm(on ? (unsigned)s : 0);
+}
+
 static void open_side(struct loop_pair *p, int k, const struct pair_opts *o)
 {
 	static const struct mux_hooks nothing;
@@ -250,6 +262,8 @@ struct loop_pair *pair_open(const struct pair_opts *opts)
 	struct quic_conn *c = NULL;
 
 	assert_non_null(p);
+	assert_int_equal(vx6_aead_start(), VX6_OK);
+	watchdog(true);
 	assert_int_equal(loop_open(&p->loop, &lo), VX6_OK);
 	loop_timer_init(&p->timer, p->loop, on_timer, p);
 	loop_task_init(&p->again, p->loop, on_again, p);
@@ -308,4 +322,5 @@ void pair_close(struct loop_pair *p)
 	loop_timer_clear(&p->timer);
 	loop_close(p->loop);
 	free(p);
+	watchdog(false);
 }
