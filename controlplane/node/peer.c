@@ -121,7 +121,8 @@ void peer_drop(struct peer *p)
 		}
 	loop_timer_clear(&p->timer);
 	free(p->body);
-	free(p);
+	p->body = NULL;
+	node_bury(p->node, &p->grave);
 }
 
 static void on_timer(void *ctx);
@@ -212,8 +213,10 @@ static void dial_or_later(struct peer *p)
 	snprintf(p->error, sizeof(p->error), "%s",
 		 st == VX6_NOT_FOUND ? "no address of it is known"
 				     : vx6_status_text(st));
+	peer_hold(p);
 	settle_waits(p, VX6_UNREACHABLE);
 	redial_later(p);
+	peer_drop(p);
 }
 
 static void redial_later(struct peer *p)
@@ -279,7 +282,7 @@ struct peer *peer_want(struct node *n, const uint8_t id[32],
 	if (place && !vx6_addr_is_none(place))
 		p->place = *place;
 	if (p->state == PEER_IDLE)
-		dial_or_later(p);
+		dial_or_later(p); /* stays: it is wanted */
 	return p;
 }
 
@@ -776,10 +779,6 @@ void peers_close(struct node *n)
 		loop_timer_clear(&p->timer);
 		if (p->conn)
 			quic_set_user(p->conn, NULL);
-		settle_waits(p, VX6_UNREACHABLE);
-	}
-	for (struct peer *p = n->peers; p; p = next) {
-		next = p->next;
 		free(p->body);
 		free(p);
 	}

@@ -44,6 +44,7 @@ struct peer_bucket { /* tokens in thousandths */
 };
 
 struct peer {
+	struct node_grave grave;
 	struct peer *next;
 	struct node *node;
 	uint32_t refs;
