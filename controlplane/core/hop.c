@@ -158,9 +158,11 @@ static enum vx6_status in_install(struct hop *h, const struct hop_event *ev,
 		return VX6_OK;
 	case HOP_EV_NO_ROOM: return answer(h, VX6_CREATED_NO_ROOM, out);
 	case HOP_EV_DESTROY_NEXT:
-	case HOP_EV_LOST_NEXT:
 		h->next_told = false;
 		return answer(h, VX6_CREATED_NEXT_REFUSED, out);
+	case HOP_EV_LOST_NEXT:
+		h->next_told = false;
+		return answer(h, VX6_CREATED_NEXT_UNREACHABLE, out);
 	case HOP_EV_DESTROY_PREV:
 	case HOP_EV_LOST_PREV: return forget(h, out);
 	case HOP_EV_TICK: return VX6_OK;

@@ -34,6 +34,9 @@ static enum vx6_status in_seek(struct origin *o, const struct origin_event *ev,
 {
 	uint64_t wait;
 
+	if (o->due_ns == 0 &&
+	    (ev->kind == ORIGIN_EV_READY || ev->kind == ORIGIN_EV_UNREACHABLE))
+		return VX6_BAD_STATE; /* nobody was looked for yet */
 	switch (ev->kind) {
 	case ORIGIN_EV_READY:
 		wait = o->times.per_hop_ns * o->hops;
@@ -67,25 +70,37 @@ static enum vx6_status in_seek(struct origin *o, const struct origin_event *ev,
 	return VX6_MALFORMED;
 }
 
-static enum vx6_status in_wait(struct origin *o, const struct origin_event *ev,
+/* The answer was no: whose, and what it says. */
+static enum vx6_status refused(struct origin *o, const struct origin_event *ev,
+			       enum origin_why why, bool told,
 			       struct origin_out *out)
 {
 	o->hop = ev->hop;
 	o->code = ev->code;
+	return end(o, why, told, out);
+}
+
+static enum vx6_status in_wait(struct origin *o, const struct origin_event *ev,
+			       struct origin_out *out)
+{
 	switch (ev->kind) {
 	case ORIGIN_EV_CREATED:
 		o->state = ORIGIN_INSTALL;
 		o->due_ns = VX6_NEVER;
 		say(out, ORIGIN_ACT_INSTALL);
 		return VX6_OK;
-	case ORIGIN_EV_CREATED_BAD: return end(o, ORIGIN_WHY_CODE, false, out);
-	case ORIGIN_EV_FORGED: return end(o, ORIGIN_WHY_FORGED, true, out);
+	case ORIGIN_EV_CREATED_BAD:
+		/* The hops before the one that failed cannot read its code:
+		 * to them the circuit is open. */
+		return refused(o, ev, ORIGIN_WHY_CODE, ev->hop > 0, out);
+	case ORIGIN_EV_FORGED:
+		return refused(o, ev, ORIGIN_WHY_FORGED, true, out);
 	case ORIGIN_EV_FAILED:
-		return end(o,
-			   ev->code == VX6_CREATED_NEXT_NO_KEY
-				   ? ORIGIN_WHY_NO_KEY
-				   : ORIGIN_WHY_REFUSED,
-			   false, out);
+		return refused(o, ev,
+			       ev->code == VX6_CREATED_NEXT_NO_KEY
+				       ? ORIGIN_WHY_NO_KEY
+				       : ORIGIN_WHY_REFUSED,
+			       false, out);
 	case ORIGIN_EV_NO_ROOM: return end(o, ORIGIN_WHY_LOCAL, true, out);
 	case ORIGIN_EV_DESTROY: return end(o, ORIGIN_WHY_DESTROYED, false, out);
 	case ORIGIN_EV_LOST: return end(o, ORIGIN_WHY_LOST, false, out);
