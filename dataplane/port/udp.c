@@ -89,8 +89,10 @@ static struct net_frame *first_of(struct udp *u, unsigned i)
 	const struct net_pkt *pkt = &u->pkt[i];
 	struct net_frame *f = u->posted[i];
 
-	if (pkt->segment == 0)
+	if (pkt->segment == 0) { /* empty, or too long for any buffer */
+		u->port.drop[VX6_BAD_SIZE]++;
 		return NULL;
+	}
 	if (pkt->segment > NET_FRAME_CAP) {
 		u->port.drop[VX6_BAD_SIZE] += (pkt->len + pkt->segment - 1u) /
 					      pkt->segment;
@@ -165,6 +167,7 @@ static unsigned udp_rx(struct port *p, struct net_frame *f[], unsigned n)
 			break; /* the socket is empty */
 	}
 	p->rx_frames += k;
+	p->drop[VX6_NO_ROOM] = u->sock.rx_overflow; /* nobody else counts it */
 	return k;
 }
 

@@ -859,7 +859,7 @@ static void a_second_client_waits(void **state)
 	path.left.fd = path.right.fd = -1;
 	assert_true(dp_box_start(b, &o));
 	assert_true(dp_box_connect(b));
-	second = *b;
+	second = (struct dp_box){ .client = -1 };
 	char at[100];
 	snprintf(at, sizeof(at), "%s/dataplane.sock", b->dir);
 	assert_int_equal(abi_connect(&second.client, at), VX6_OK);
