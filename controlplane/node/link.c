@@ -285,10 +285,22 @@ void link_on_close(struct peer *p, const uint8_t *body, size_t len)
 		peer_linked(p, VX6_UNREACHABLE);
 }
 
+/* What is claimed holds until the path has shown what it carries. */
+static void size_known(struct peer *p)
+{
+	struct plane *plane = p->node->plane;
+	struct plane_link_info info;
+
+	if (plane->ops->link_info(plane, p->index, &info) && info.u_proved)
+		p->u = info.u_proved;
+}
+
 void link_on_event(struct node *n, uint32_t index, unsigned events)
 {
 	struct peer *p = index < n->plane->links_max ? n->link[index] : NULL;
 
+	if (p && (events & (VX6_LINK_EV_SIZE | VX6_LINK_EV_UP)))
+		size_known(p);
 	if (!p || !(events & VX6_LINK_EV_DOWN))
 		return;
 	log_warn("link", "down", log_node("peer", p->id));

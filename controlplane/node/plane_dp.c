@@ -250,24 +250,22 @@ static enum vx6_status dp_refresh(struct plane *p, plane_done *done, void *ctx)
 
 /* ---- cells from the ring ---- */
 
-static void take_slot(struct dp *d, const struct abi_slot *s)
+static void take_slot(struct dp *d, const struct abi_slot *from)
 {
-	uint8_t cell[VX6_CELL_MAX];
-	uint32_t id = s->circ;
-	size_t size = s->size; /* read once: the other side may scribble */
+	struct abi_slot s; /* the other side may scribble on `from` */
 	struct vx6_cell parsed;
+	enum vx6_status st = abi_slot_read(&s, from);
 
-	if (size < VX6_CELL_MIN || size > sizeof(cell)) {
-		d->plane.dropped[VX6_BAD_SIZE]++;
-		return;
-	}
-	memcpy(cell, s->data, size);
-	if (vx6_cell_parse(&parsed, cell, size) != VX6_OK ||
-	    parsed.circ != id) {
-		d->plane.dropped[VX6_MALFORMED]++;
-		return;
-	}
-	d->plane.ev.cell(d->plane.ctx, id, cell, size);
+	if (st == VX6_OK && s.size < VX6_CELL_MIN)
+		st = VX6_BAD_SIZE;
+	if (st == VX6_OK)
+		st = vx6_cell_parse(&parsed, s.data, s.size);
+	if (st == VX6_OK && parsed.circ != s.circ)
+		st = VX6_MALFORMED;
+	if (st == VX6_OK)
+		d->plane.ev.cell(d->plane.ctx, s.circ, s.data, s.size);
+	else
+		d->plane.dropped[st]++;
 }
 
 static void take_cells(void *ctx)
@@ -302,9 +300,9 @@ static void on_ring(void *ctx, unsigned events)
 
 static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 {
+	memcpy(d->fd, fd, sizeof(d->fd)); /* ours to close from here on */
 	if (fd[0] < 0 || abi_shm_attach(&d->shm, fd) != VX6_OK)
 		return false;
-	memcpy(d->fd, fd, sizeof(d->fd));
 	d->have_shm = true;
 	free(d->info);
 	free(d->half_info);
@@ -328,7 +326,11 @@ static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 	struct abi_msg sub = { .type = ABI_SUBSCRIBE };
 	struct abi_msg dump = { .type = ABI_DUMP };
 
-	if (d->state != DP_HELLO || !attach(d, &m->u.welcome, fd)) {
+	if (d->state != DP_HELLO) {
+		lost(d, "said WELCOME twice"); /* brought nothing: abi_recv */
+		return;
+	}
+	if (!attach(d, &m->u.welcome, fd)) {
 		lost(d, "gave no ring that can be used");
 		return;
 	}
@@ -379,6 +381,7 @@ static void keep_info(struct dp *d, const struct abi_link *l)
 		return;
 	d->info[l->index] = (struct plane_link_info){
 		.state = l->state,
+		.u_proved = l->u_proved,
 		.addr = l->peer,
 		.srtt_ns = l->srtt_ns,
 		.cells_in = l->cells_in,

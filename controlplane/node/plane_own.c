@@ -251,6 +251,7 @@ static bool own_link_info(struct plane *p, uint32_t index,
 	info->state = o->link[index]->link.state;
 	info->addr = o->link[index]->link.addr;
 	info->srtt_ns = o->link[index]->link.srtt_ns;
+	info->u_proved = o->link[index]->link.u_proved;
 	return true;
 }
 

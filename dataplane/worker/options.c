@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "dataplane/port/port.h"
 #include "dataplane/relay/relay.h"
 #include "dataplane/worker/worker.h"
@@ -121,8 +122,44 @@ static bool opt_log(struct dp_options *o, const char *v, char *why)
 	return word("--log", v, "text", "json", &o->json, why);
 }
 
+/* What the document says about the data plane; the run directory only
+ * where it names one. */
+static bool opt_config(struct dp_options *o, const char *v, char *why)
+{
+	struct config *c = malloc(sizeof(*c));
+	struct config_error err;
+
+	if (!c || config_load(v, c, &err) != VX6_OK) {
+		snprintf(why, DP_WHY, "%.250s", c ? err.text : "out of memory");
+		free(c);
+		return false;
+	}
+	if (c->run[0] != '\0')
+		snprintf(o->run, sizeof(o->run), "%.90s", c->run);
+	o->listen = c->data.listen;
+	o->halves = c->data.halves;
+	o->links = c->data.links;
+	o->spin = c->data.idle == CONFIG_IDLE_SPIN;
+	o->cpu = c->data.cpu < 0 ? WORKER_ANY_CPU : c->data.cpu;
+	o->json = c->log_format == CONFIG_LOG_JSON;
+	free(c);
+	return true;
+}
+
+/* vx6d and vx6-dataplane are started with the same words. */
+static bool opt_state(struct dp_options *o, const char *v, char *why)
+{
+	(void)o;
+	(void)v;
+	(void)why;
+	return true;
+}
+
 /* clang-format off */
 #define OPTION_LIST(X)                                                        \
+	X(config, "FILE", "the node's configuration; what else is said "      \
+			  "here counts more")                                 \
+	X(state,  "DIR",  "as vx6d takes it; not used here")                  \
 	X(run,    "DIR",  "directory of dataplane.sock (/run/vx6; without "   \
 			  "root $XDG_RUNTIME_DIR/vx6)")                       \
 	X(listen, "ADDR", "where cells arrive ([::]:4243)")                   \
@@ -164,7 +201,7 @@ static bool is_named(const char *arg, const char *name, const char **value)
 }
 
 static bool read_one(struct dp_options *o, int argc, char *const argv[], int *i,
-		     char *why)
+		     bool config_pass, char *why)
 {
 	const char *arg = argv[*i], *value;
 
@@ -173,6 +210,9 @@ static bool read_one(struct dp_options *o, int argc, char *const argv[], int *i,
 			continue;
 		if (value == NULL && ++*i < argc)
 			value = argv[*i];
+		if (value != NULL &&
+		    (option[k].read == opt_config) != config_pass)
+			return true;
 		if (value != NULL)
 			return option[k].read(o, value, why);
 		snprintf(why, DP_WHY, "%s needs a value", arg);
@@ -186,12 +226,14 @@ static bool read_one(struct dp_options *o, int argc, char *const argv[], int *i,
 enum vx6_status dp_options_parse(struct dp_options *o, int argc,
 				 char *const argv[], char why[DP_WHY])
 {
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			o->help = true;
-		else if (!read_one(o, argc, argv, &i, why))
-			return VX6_CONFIG;
-	}
+	/* The configuration first, wherever it stands. */
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (int i = 1; i < argc; i++) {
+			if (strcmp(argv[i], "--help") == 0)
+				o->help = true;
+			else if (!read_one(o, argc, argv, &i, pass == 0, why))
+				return VX6_CONFIG;
+		}
 	if (o->run[0] != '\0' || o->help)
 		return VX6_OK;
 	snprintf(why, DP_WHY,
