@@ -48,8 +48,9 @@ struct plane_events {
 
 typedef void plane_done(void *ctx, enum vx6_status st);
 
-struct plane_link_info { /* as the dump or our own table says */
-	uint8_t state;   /* enum vx6_link_state */
+struct plane_link_info {   /* as the dump or our own table says */
+	uint8_t state;     /* enum vx6_link_state */
+	uint16_t u_proved; /* largest datagram that got through; 0: none yet */
 	struct vx6_addr addr;
 	uint64_t srtt_ns;
 	uint64_t cells_in, cells_out, bytes_in, bytes_out;
