@@ -21,23 +21,44 @@ static void shuffle(struct path_relay relay[], size_t n, struct vx6_rand *rnd)
 			swap(&relay[front++], &relay[i]);
 }
 
+/* One of those that will do as the last, each as likely; an unused one if
+ * there is any.  n: there is none. */
+static size_t draw_last(const struct path_relay relay[], size_t n,
+			bool any_last, struct vx6_rand *rnd)
+{
+	size_t last = n;
+	uint32_t alike = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!any_last && !relay[i].last)
+			continue;
+		if (last < n && relay[i].used && !relay[last].used)
+			continue;
+		if (last < n && !relay[i].used && relay[last].used)
+			alike = 0;
+		if (vx6_rand_below(rnd, ++alike) == 0)
+			last = i;
+	}
+	return last;
+}
+
+/* The last one is drawn first and set aside: taken out of a shuffled list
+ * it would leave a list in which the other possible last ones come late. */
 enum vx6_status path_draw(struct path_relay relay[], size_t n, unsigned cnt,
 			  bool any_last, struct vx6_rand *rnd,
 			  size_t pick[VX6_HOPS_MAX])
 {
-	size_t last = 0;
-	unsigned have = 0;
+	size_t last;
 
 	if (cnt == 0 || cnt >= VX6_HOPS_MAX || n < cnt)
 		return VX6_NOT_FOUND;
-	shuffle(relay, n, rnd);
-	while (last < n && !any_last && !relay[last].last)
-		last++;
+	last = draw_last(relay, n, any_last, rnd);
 	if (last == n)
 		return VX6_NOT_FOUND;
-	for (size_t i = 0; i < n && have + 1u < cnt; i++)
-		if (i != last)
-			pick[have++] = i;
-	pick[have] = last;
+	swap(&relay[last], &relay[n - 1]);
+	shuffle(relay, n - 1, rnd);
+	for (unsigned i = 0; i + 1u < cnt; i++)
+		pick[i] = i;
+	pick[cnt - 1] = n - 1;
 	return VX6_OK;
 }
