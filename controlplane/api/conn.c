@@ -162,19 +162,22 @@ void api_conn_sent(struct api_conn *c, size_t len)
 
 /* ---- calls ---- */
 
+static void call_release(struct api_call *call)
+{
+	call->conn->call_cnt--;
+	json_decref(call->request);
+	free(call);
+}
+
 static void call_free(struct api_call *call)
 {
-	struct api_conn *c = call->conn;
-
 	if (call->prev != NULL)
 		call->prev->next = call->next;
 	else
-		c->calls = call->next;
+		call->conn->calls = call->next;
 	if (call->next != NULL)
 		call->next->prev = call->prev;
-	c->call_cnt--;
-	json_decref(call->request);
-	free(call);
+	call_release(call);
 }
 
 static struct api_call *call_new(struct api_conn *c, json_t *request,
@@ -371,9 +374,12 @@ void api_conn_end(struct api_conn *c)
 	while (c->calls != NULL) {
 		struct api_call *call = c->calls;
 
+		c->calls = call->next;
+		if (call->next != NULL)
+			call->next->prev = NULL;
 		if (call->cancel != NULL)
 			call->cancel(call->user, call);
-		call_free(call);
+		call_release(call);
 	}
 	free(c->line);
 	free(c->queue);

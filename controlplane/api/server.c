@@ -67,22 +67,25 @@ static bool may_ask(const struct api_server *s, int fd, const struct ucred *who)
 
 /* ---- one client ---- */
 
-static void client_free(struct client *cl)
+static void client_release(struct client *cl)
 {
-	struct api_server *s = cl->server;
-
 	api_conn_end(&cl->conn);
 	loop_task_clear(&cl->flush);
 	loop_fd_close(cl->watch);
 	close(cl->fd);
+	cl->server->client_cnt--;
+	free(cl);
+}
+
+static void client_free(struct client *cl)
+{
 	if (cl->prev != NULL)
 		cl->prev->next = cl->next;
 	else
-		s->clients = cl->next;
+		cl->server->clients = cl->next;
 	if (cl->next != NULL)
 		cl->next->prev = cl->prev;
-	s->client_cnt--;
-	free(cl);
+	client_release(cl);
 }
 
 /* write_out hands the kernel what it takes; false: the client is gone. */
@@ -340,8 +343,11 @@ void api_close(struct api_server *server)
 	unlink(server->opt.path);
 	close(server->fd);
 	while (server->clients != NULL) {
-		write_out(server->clients);
-		client_free(server->clients);
+		struct client *cl = server->clients;
+
+		server->clients = cl->next;
+		write_out(cl);
+		client_release(cl);
 	}
 	free(server);
 }

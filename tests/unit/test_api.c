@@ -11,14 +11,26 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "controlplane/api/client.h"
 #include "controlplane/api/conn.h"
+#include "controlplane/loop/loop.h"
 
 /* ---- a table of commands ---- */
 
 struct world {
+	struct loop *loop;
 	struct api_call *held[8];
 	unsigned held_cnt, ran, cancelled, woken;
 };
@@ -91,12 +103,22 @@ static void run_big(void *ctx, struct api_call *call, const json_t *args)
 	free(text);
 }
 
+static void run_stop(void *ctx, struct api_call *call, const json_t *args)
+{
+	struct world *w = ctx;
+
+	(void)args;
+	api_done(call, json_pack("{s:b}", "owner", api_from_owner(call)));
+	loop_stop(w->loop);
+}
+
 static const struct api_command commands[] = {
 	{ "echo",  run_echo  },
         { "empty", run_empty },
         { "hold",  run_hold  },
 	{ "args",  run_args  },
         { "big",   run_big   },
+        { "stop",  run_stop  },
 };
 
 struct bench {
@@ -136,6 +158,7 @@ static void said(struct bench *b, const char *want)
 	const char *out = api_conn_out(&b->c, &len);
 	char *copy = calloc(1, len + 1);
 
+	assert_non_null(copy);
 	if (len > 0)
 		memcpy(copy, out, len);
 	assert_string_equal(copy, want);
@@ -387,6 +410,305 @@ static void names_of_codes(void **state)
 	assert_int_equal(api_code_of("nonsense"), API_FAILED);
 }
 
+/* ---- tests of the socket: the server here, clients in a thread ---- */
+
+struct house {
+	struct bench b; /* its connection is not used */
+	char dir[32], path[64];
+	struct api_server *server;
+	void (*visit)(struct house *h);
+	bool failed; /* the thread may not assert */
+};
+
+#define CHECK(h, what)                                                         \
+	do {                                                                   \
+		if (!(what)) {                                                 \
+			fprintf(stderr, "%s:%d: %s\n", __func__, __LINE__,     \
+				#what);                                        \
+			(h)->failed = true;                                    \
+			return;                                                \
+		}                                                              \
+	} while (0)
+
+static void house_open(struct house *h)
+{
+	memset(h, 0, sizeof(*h));
+	snprintf(h->dir, sizeof(h->dir), "/tmp/test_api.XXXXXX");
+	assert_non_null(mkdtemp(h->dir));
+	snprintf(h->path, sizeof(h->path), "%s/vx6d.sock", h->dir);
+	h->b.opt = (struct api_options){ .path = h->path,
+					 .commands = commands,
+					 .command_cnt = VX6_COUNT(commands),
+					 .ctx = &h->b.w };
+	assert_int_equal(loop_open(&h->b.w.loop, &(struct loop_opts){ 0 }),
+			 VX6_OK);
+}
+
+static void house_close(struct house *h)
+{
+	loop_close(h->b.w.loop);
+	rmdir(h->dir);
+	assert_false(h->failed);
+}
+
+/* ask sends one request on its own connection; the result, or NULL. */
+static json_t *ask(const struct house *h, const char *cmd)
+{
+	struct api_client c;
+	json_t *msg = NULL, *result = NULL;
+
+	if (api_client_open(&c, h->path) != VX6_OK)
+		return NULL;
+	if (api_client_ask(&c, cmd, NULL) == VX6_OK &&
+	    api_client_next(&c, 20000, &msg) == VX6_OK)
+		result = json_incref(json_object_get(msg, "result"));
+	json_decref(msg);
+	api_client_close(&c);
+	return result;
+}
+
+static void *visitor(void *ctx)
+{
+	struct house *h = ctx;
+	json_t *r = NULL;
+
+	h->visit(h);
+	/* a limit may still count the visit's last client */
+	while (r == NULL)
+		r = ask(h, "stop");
+	json_decref(r);
+	return NULL;
+}
+
+/* visited runs the server until visit, in its thread, has returned. */
+static void visited(struct house *h, void (*visit)(struct house *h))
+{
+	pthread_t t;
+
+	h->visit = visit;
+	assert_int_equal(api_open(h->b.w.loop, &h->b.opt, &h->server), VX6_OK);
+	assert_int_equal(pthread_create(&t, NULL, visitor, h), 0);
+	loop_run(h->b.w.loop);
+	api_close(h->server); /* which hands out the last answer */
+	pthread_join(t, NULL);
+}
+
+static void visit_echo(struct house *h)
+{
+	struct api_client c;
+	json_t *msg = NULL;
+	struct stat st;
+
+	CHECK(h, stat(h->path, &st) == 0 && (st.st_mode & 0777) == 0660);
+	CHECK(h, api_client_open(&c, h->path) == VX6_OK);
+	for (int i = 0; i < 3; i++) {
+		json_t *args = json_pack("{s:i}", "say", i);
+
+		CHECK(h, api_client_ask(&c, "echo", args) == VX6_OK);
+		CHECK(h, api_client_next(&c, 20000, &msg) == VX6_OK);
+		CHECK(h, json_integer_value(json_object_get(
+				 json_object_get(msg, "result"), "said")) == i);
+		json_decref(msg);
+	}
+	CHECK(h, api_client_ask(&c, "big", NULL) == VX6_OK);
+	for (int i = 0; i < 3; i++) {
+		CHECK(h, api_client_next(&c, 20000, &msg) == VX6_OK);
+		json_decref(msg);
+	}
+	CHECK(h, api_client_ask(&c, "hold", NULL) == VX6_OK);
+	CHECK(h, api_client_next(&c, 20000, &msg) == VX6_OK);
+	json_decref(msg);
+	CHECK(h, api_client_next(&c, 1, &msg) == VX6_EXPIRED);
+	api_client_close(&c);
+	/* the server hears of it: only then may it be stopped */
+	while (json_decref(ask(h, "empty")), h->b.w.cancelled == 0)
+		;
+}
+
+static void the_socket_answers(void **state)
+{
+	struct house h;
+	struct api_client c;
+
+	(void)state;
+	house_open(&h);
+	visited(&h, visit_echo);
+	assert_int_equal(h.b.w.cancelled, 1);
+	assert_int_equal(api_client_open(&c, h.path), VX6_UNREACHABLE);
+	assert_int_not_equal(access(h.path, F_OK), 0);
+	house_close(&h);
+}
+
+static void only_dead_sockets_are_replaced(void **state)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct api_server *second;
+	struct house h;
+	FILE *f;
+	int fd;
+
+	(void)state;
+	house_open(&h);
+	memcpy(sa.sun_path, h.path, strlen(h.path));
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	close(fd);
+	assert_int_equal(api_open(h.b.w.loop, &h.b.opt, &h.server), VX6_OK);
+	assert_int_equal(api_open(h.b.w.loop, &h.b.opt, &second), VX6_EXISTS);
+	api_close(h.server);
+	f = fopen(h.path, "w");
+	if (f == NULL)
+		fail();
+	else
+		fclose(f);
+	errno = 0;
+	assert_int_equal(api_open(h.b.w.loop, &h.b.opt, &second), VX6_SYS);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(unlink(h.path), 0);
+	house_close(&h);
+}
+
+static int raw(const struct house *h)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(sa.sun_path, h->path, strlen(h->path));
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* One that never reads asks for more than its queue may hold. */
+static void visit_slowly(struct house *h)
+{
+	static const char line[] = "{\"id\":1,\"cmd\":\"big\"}\n";
+	int fd = raw(h);
+	json_t *r;
+
+	CHECK(h, fd >= 0);
+	while (send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL) > 0)
+		;
+	r = ask(h, "empty");
+	CHECK(h, r != NULL);
+	json_decref(r);
+	close(fd);
+}
+
+static void a_slow_client_is_cut_off(void **state)
+{
+	struct house h;
+
+	(void)state;
+	house_open(&h);
+	h.b.opt.queue_len_max = 300000;
+	visited(&h, visit_slowly);
+	house_close(&h);
+}
+
+static size_t read_all(int fd, char *out, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(fd, out + len, cap - 1 - len)) > 0)
+		len += (size_t)n;
+	out[len] = '\0';
+	return len;
+}
+
+static void visit_half(struct house *h)
+{
+	static const char line[] = "{\"id\":5,\"cmd\":\"empty\"}\n";
+	char text[256];
+	int fd = raw(h);
+
+	CHECK(h, fd >= 0);
+	CHECK(h, write(fd, line, sizeof(line) - 1) > 0);
+	CHECK(h, shutdown(fd, SHUT_WR) == 0);
+	read_all(fd, text, sizeof(text));
+	CHECK(h, strcmp(text, "{\"id\":5,\"ok\":true,\"result\":{}}\n") == 0);
+	close(fd);
+}
+
+static void who_stops_sending_is_answered(void **state)
+{
+	struct house h;
+
+	(void)state;
+	house_open(&h);
+	visited(&h, visit_half);
+	house_close(&h);
+}
+
+static void visit_in_numbers(struct house *h)
+{
+	int first = raw(h), second = raw(h);
+	char text[256];
+
+	CHECK(h, first >= 0 && second >= 0);
+	read_all(second, text, sizeof(text));
+	CHECK(h, strstr(text, "as many clients as it allows") != NULL);
+	close(second);
+	close(first);
+	/* as soon as the server has noticed, there is room again */
+	for (json_t *r = NULL; r == NULL; json_decref(r))
+		r = ask(h, "empty");
+}
+
+static void clients_have_a_limit(void **state)
+{
+	struct house h;
+
+	(void)state;
+	house_open(&h);
+	h.b.opt.clients = 1;
+	visited(&h, visit_in_numbers);
+	house_close(&h);
+}
+
+static void visit_as_nobody(struct house *h)
+{
+	char text[256] = "";
+	int p[2], status;
+	pid_t pid;
+
+	CHECK(h, chmod(h->path, 0666) == 0 && chmod(h->dir, 0755) == 0);
+	CHECK(h, pipe(p) == 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = setgroups(0, NULL) == 0 && setgid(65534) == 0 &&
+					 setuid(65534) == 0
+				 ? raw(h)
+				 : -1;
+		size_t n = fd < 0 ? 0 : read_all(fd, text, sizeof(text));
+
+		_exit(write(p[1], text, n) == (ssize_t)n ? 0 : 1);
+	}
+	close(p[1]);
+	read_all(p[0], text, sizeof(text));
+	close(p[0]);
+	CHECK(h, waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK(h, strstr(text, "\"code\":\"denied\"") != NULL);
+}
+
+static void others_are_turned_away(void **state)
+{
+	struct house h;
+
+	(void)state;
+	if (geteuid() != 0) {
+		printf("# SKIP root: only root can be somebody else\n");
+		skip();
+	}
+	house_open(&h);
+	/* a group that is not theirs opens nothing */
+	h.b.opt.group = "root";
+	visited(&h, visit_as_nobody);
+	house_close(&h);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -400,6 +722,12 @@ int main(void)
 		cmocka_unit_test(a_slow_reader_is_cut_off),
 		cmocka_unit_test(a_large_queue_is_given_back),
 		cmocka_unit_test(names_of_codes),
+		cmocka_unit_test(the_socket_answers),
+		cmocka_unit_test(only_dead_sockets_are_replaced),
+		cmocka_unit_test(a_slow_client_is_cut_off),
+		cmocka_unit_test(who_stops_sending_is_answered),
+		cmocka_unit_test(clients_have_a_limit),
+		cmocka_unit_test(others_are_turned_away),
 	};
 
 	return cmocka_run_group_tests_name("api", test, NULL, NULL);
