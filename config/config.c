@@ -98,6 +98,10 @@ static enum vx6_status say(struct reader *r, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text + n, sizeof(r->err->text) - (size_t)n, format, ap);
 	va_end(ap);
+	/* Parts of the document are in it, and terminals obey bytes. */
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
 	return VX6_CONFIG;
 }
 

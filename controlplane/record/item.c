@@ -9,7 +9,6 @@
 struct head { /* of one item */
 	uint64_t arg;
 	unsigned major;
-	bool is_float;
 };
 
 /* Reads a head at p[0..len); returns its size, or 0 with *st. */
@@ -25,12 +24,11 @@ static size_t read_head(const uint8_t *p, size_t len, struct head *h,
 	unsigned info = p[0] & 31u;
 	h->major = p[0] >> 5;
 	h->arg = info;
-	h->is_float = h->major == 7 && info >= 25;
 	if (info < 24)
 		return 1;
 	*st = VX6_MALFORMED;
-	if (info > 27 || (h->major == 7 && info == 24))
-		return 0; /* indefinite, reserved, or an odd simple value */
+	if (info > 27 || h->major == 7)
+		return 0; /* indefinite, reserved, a float, an odd simple */
 	size_t n = (size_t)1 << (info - 24);
 	if (len < 1 + n) {
 		*st = VX6_TRUNCATED;
@@ -39,9 +37,7 @@ static size_t read_head(const uint8_t *p, size_t len, struct head *h,
 	h->arg = 0;
 	for (size_t i = 0; i < n; i++)
 		h->arg = h->arg << 8 | p[1 + i];
-	if (!h->is_float && h->arg < least[info - 24])
-		return 0;
-	return 1 + n;
+	return h->arg < least[info - 24] ? 0 : 1 + n;
 }
 
 /* How many items follow inside; VX6_MALFORMED for what may not be there. */
@@ -61,11 +57,9 @@ static enum vx6_status inside(const struct head *h, uint64_t left,
 			return VX6_TRUNCATED;
 		*items = 2 * h->arg;
 		break;
-	case 6: *items = 1; break;
-	default: /* false, true, null and floats */
-		if (!h->is_float && (h->arg < 20 || h->arg > 22))
-			return VX6_MALFORMED;
-		return VX6_OK;
+	case 7: /* false, true, null */
+		return h->arg >= 20 && h->arg <= 22 ? VX6_OK : VX6_MALFORMED;
+	default: return VX6_MALFORMED; /* a tag */
 	}
 	return *skip > left || *items > left ? VX6_TRUNCATED : VX6_OK;
 }
@@ -95,7 +89,7 @@ enum vx6_status item_check(const uint8_t *p, size_t len)
 		if (st != VX6_OK)
 			return st;
 		pos += (size_t)skip;
-		if (h.major >= 4 && h.major <= 6) {
+		if (h.major == 4 || h.major == 5) {
 			if (depth == ITEM_DEPTH)
 				return VX6_MALFORMED;
 			todo[++depth] = items;

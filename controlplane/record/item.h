@@ -6,8 +6,10 @@
  *
  * Reading is two steps.  item_check walks the bytes once, without
  * recursion, and lets through one well-formed item of RFC 8949 section
- * 4.2.1 (shortest heads, definite lengths) of at most ITEM_DEPTH levels.
- * Only then a cursor goes through a map or an array:
+ * 4.2.1 (shortest heads, definite lengths) of at most ITEM_DEPTH levels,
+ * made of integers, strings, arrays, maps, false, true and null.  Tags and
+ * floats are refused: nothing here uses them, and tinycbor asserts on a
+ * tag that is skipped.  Only then a cursor goes through a map or an array:
  *
  *     struct item_in in;
  *     item_open(&in, body, len);

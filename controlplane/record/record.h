@@ -17,7 +17,8 @@
  * anything is looked at.
  *
  * Encoding: RFC 8949 section 4.2.1 (definite lengths, shortest integers,
- * map keys ascending, so no key comes twice), at most 8 levels deep.
+ * map keys ascending, so no key comes twice), no tags, no floats, at most 8
+ * levels deep.
  *
  * Pure: bytes and time in, a struct out.  A parsed struct points into the
  * bytes it was parsed from.
