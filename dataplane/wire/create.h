@@ -106,8 +106,9 @@ struct vx6_create_origin { /* from CREATE until CREATED.  Secret. */
 /* vx6_create_build makes the onion for hop[0..n), 1 <= n <= 8, whose last
  * one is the terminal and gets early_len <= 512 bytes of early data.
  * VX6_BAD_KEY where an onion key gives a zero DH; VX6_MALFORMED for what
- * cannot be said (n, early_len, cell_size).  o is filled for
- * vx6_created_open, and wiped by the caller in the end. */
+ * cannot be said (n, early_len, cell_size, lifetime, a role that does not
+ * exist, any but relay before the last hop or relay as the last).  o is
+ * filled for vx6_created_open, and wiped by the caller in the end. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 2, 3, 7) enum vx6_status
 	vx6_create_build(uint8_t onion[VX6_ONION_LEN],
 			 struct vx6_create_origin *o,
@@ -118,9 +119,11 @@ VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 2, 3, 7) enum vx6_status
 /* vx6_created_open peels reply.  *got is how many hops answered: with all
  * codes 0 it is n and keys[0..n), status[0..n) are filled.  A hop that
  * failed to extend answered as terminal: status[*got - 1].code says why,
- * VX6_CLOSED is returned and keys are of no use.  VX6_BAD_TAG when a
- * slot does not open: the first *got hops are proved, the next lied or
- * was changed.  o stays; wipe it afterwards. */
+ * VX6_CLOSED is returned.  VX6_BAD_TAG when a slot does not open: the
+ * first *got hops are proved, the next lied or was changed; VX6_MALFORMED
+ * when a proved one says a status that does not exist.  keys are zero
+ * then.  No tag covers what is behind the last answer, reply[64 * *got..):
+ * it is random and never read.  o stays; wipe it afterwards. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_created_open(const struct vx6_create_origin *o,
 		 const uint8_t reply[VX6_REPLY_LEN],
@@ -144,9 +147,12 @@ struct vx6_create_relay { /* from CREATE until CREATED.  Secret. */
  * onion key pair, and the time.  VX6_BAD_TAG, VX6_BAD_KEY, VX6_EXPIRED
  * (past, or more than 180 s ahead), VX6_MALFORMED (format, flags, zero
  * fields, a role, cell size or lifetime that does not exist): answer
- * CREATE_FAIL.  On VX6_OK slot is filled, next holds the next hop's onion
- * or, at a terminal, its last 512 bytes are early data and zeros (checked
- * here).  The caller then asks its replay cache about r->e. */
+ * CREATE_FAIL; r and slot are zero then.  A relay names a next hop and
+ * has no early data, every other role is terminal (VX6_MALFORMED); whether
+ * the suite can be run is the caller's question.  On VX6_OK slot is
+ * filled, next holds the next hop's onion or, at a terminal, its last 512
+ * bytes are early data and zeros (checked here).  The caller then asks its
+ * replay cache about r->e. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_create_open(struct vx6_create_relay *r, struct vx6_slot *slot,
 		uint8_t next[VX6_ONION_LEN], const uint8_t onion[VX6_ONION_LEN],
@@ -154,13 +160,15 @@ vx6_create_open(struct vx6_create_relay *r, struct vx6_slot *slot,
 		const uint8_t onion_public[32], uint32_t now_unix);
 
 /* vx6_create_accept derives the circuit's keys with y, a fresh X25519
- * secret, which it does not keep.  VX6_BAD_KEY for a zero DH. */
+ * secret, which it does not keep; ss1 is wiped.  VX6_BAD_KEY for a zero
+ * DH. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_create_accept(struct vx6_create_relay *r, const uint8_t y[32]);
 
 /* vx6_created_wrap makes this hop's reply.  behind is the reply that came
  * from the next hop, or NULL at a terminal and at a hop that failed to
- * extend; random fills the rest then (448 bytes are used). */
+ * extend; random fills the rest then (448 bytes are used).  reply may be
+ * behind.  Once for each r: kc seals once. */
 VX6_NONNULL_ARGS(1, 2, 3, 5)
 void vx6_created_wrap(uint8_t reply[VX6_REPLY_LEN],
 		      const struct vx6_create_relay *r,

@@ -13,7 +13,7 @@
  * The buffer: plaintext lies at buf + VX6_LEG_FRONT, with 16 bytes a hop
  * behind it free; sealing works downwards and upwards from there.
  *
- * Ownership: the caller's struct (about 21 KiB with 8 hops).  Threads:
+ * Ownership: the caller's struct (24 KiB).  Threads:
  * one.  Sealing counters live here and nowhere else. */
 
 #include <stddef.h>
@@ -40,8 +40,8 @@ struct vx6_leg {
 	struct vx6_leg_hop hop[VX6_HOPS_MAX];
 };
 
-/* vx6_leg_init takes the keys of n hops.  VX6_UNSUPPORTED for a suite
- * that this host has not; leg is then wiped. */
+/* vx6_leg_init takes the keys of n hops, 1 to 8 (VX6_MALFORMED).
+ * VX6_UNSUPPORTED for a suite that this host has not; leg is then wiped. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_leg_init(struct vx6_leg *leg, const struct vx6_hop_keys keys[],
 	     const struct vx6_hop_status status[], unsigned n);
@@ -56,7 +56,8 @@ VX6_NONNULL size_t vx6_leg_room(const struct vx6_leg *leg, unsigned to,
  * points to the cell's first byte (the 8 bytes that the link fills are
  * free) and *len_out is C's len: the cell is 16 + *len_out bytes.
  * VX6_EXHAUSTED when a hop's counters are used up: rebuild.
- * VX6_BAD_SIZE when the result would be over 1472. */
+ * VX6_BAD_SIZE when the result would be over 1472, or for a hop that is
+ * not there.  Refused, nothing moved. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_leg_seal(struct vx6_leg *leg, unsigned to, enum vx6_kind kind, uint8_t *buf,
 	     size_t len, uint8_t **cell, uint16_t *len_out);

@@ -325,7 +325,7 @@ static void node_ids(void **state)
 		part[n] = '\0';
 		assert_int_equal(vx6_id_parse(back, part), VX6_MALFORMED);
 	}
-	strcat(text, "a");
+	memcpy(text + VX6_ID_TEXT - 1, "a", 2);
 	assert_int_equal(vx6_id_parse(back, text), VX6_MALFORMED);
 	text[VX6_ID_TEXT - 1] = '\0';
 	text[0] = 'V';

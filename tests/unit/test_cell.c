@@ -184,9 +184,9 @@ static void one_vector(const json_t *v)
 {
 	uint8_t key[16], made[VX6_CELL_MAX], wire[VX6_CELL_MAX];
 	size_t size = vec_bytes(v, "wire", wire, sizeof(wire));
-	struct vx6_cell c;
+	struct vx6_cell c = { 0 };
 	struct vx6_aes aes;
-	uint32_t link;
+	uint32_t link = 0;
 
 	vec_exact(v, "key", key, sizeof(key));
 	vx6_aes_init(&aes, key, sizeof(key));

@@ -207,7 +207,8 @@ static void load_path(struct path *p, const json_t *v)
 static void origin_vector(const json_t *v)
 {
 	static struct path p;
-	uint8_t early[512], want[VX6_ONION_LEN], reply[VX6_REPLY_LEN];
+	uint8_t early[512] = { 0 }, want[VX6_ONION_LEN];
+	uint8_t reply[VX6_REPLY_LEN];
 	struct vx6_hop_keys keys[8], k;
 	struct vx6_hop_status status[8];
 	unsigned answered = (unsigned)vec_int(v, "answered"), got;
@@ -441,8 +442,8 @@ static void a_hop_that_cannot_extend_says_why(void **state)
 	(void)state;
 	whole(&p, 5);
 	for (unsigned at = 0; at < 5; at++)
-		for (uint8_t code = 1; code < VX6_CREATED_CODE_CNT; code++) {
-			answer(&p, at, code);
+		for (unsigned code = 1; code < VX6_CREATED_CODE_CNT; code++) {
+			answer(&p, at, (uint8_t)code);
 			assert_int_equal(vx6_created_open(&p.origin, p.reply[0],
 							  keys, status, &got),
 					 VX6_CLOSED);

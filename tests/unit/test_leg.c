@@ -241,9 +241,9 @@ static void one_to_eight_hops(void **state)
 {
 	static struct rig r;
 	static uint8_t plain[1440];
-	struct vx6_leg_open back;
-	struct opened o;
-	struct wire w;
+	struct vx6_leg_open back = { 0 };
+	struct opened o = { 0 };
+	struct wire w = { 0 };
 
 	(void)state;
 	vx6_rand_fill(&rnd, plain, sizeof(plain));
@@ -278,9 +278,9 @@ static void any_hop_can_be_spoken_with(void **state)
 	static struct rig r;
 	static const uint8_t plain[] = "how are you";
 	static const enum vx6_kind kind[] = { VX6_KIND_CONTROL, VX6_KIND_DROP };
-	struct vx6_leg_open back;
-	struct opened o;
-	struct wire w;
+	struct vx6_leg_open back = { 0 };
+	struct opened o = { 0 };
+	struct wire w = { 0 };
 
 	(void)state;
 	rig_init(&r, 8, 0);
@@ -345,8 +345,8 @@ static void forward_vector(struct rig *r, const json_t *v)
 	unsigned to = (unsigned)vec_int(v, "to");
 	uint8_t plain[VX6_CELL_MAX], want[VX6_CELL_MAX];
 	size_t len = vec_bytes(v, "plain", plain, sizeof(plain)), n;
-	struct opened o;
-	struct wire w;
+	struct opened o = { 0 };
+	struct wire w = { 0 };
 
 	for (unsigned i = 0; i <= to; i++)
 		r->leg.hop[i].sealed = offset_of(v, i);
@@ -379,7 +379,7 @@ static void backward_vector(struct rig *r, const json_t *v)
 	uint8_t plain[VX6_CELL_MAX], want[VX6_CELL_MAX];
 	size_t len = vec_bytes(v, "plain", plain, sizeof(plain)), n;
 	struct wire w = { r->frame + FRONT, 0 };
-	struct vx6_leg_open back;
+	struct vx6_leg_open back = { 0 };
 
 	memcpy(w.p + 16, plain, len);
 	for (unsigned i = from + 1; i-- > 0;) {
@@ -433,7 +433,7 @@ static void second_implementation_agrees(void **state)
 static void splice(struct rig *a, struct rig *b, struct wire *w)
 {
 	unsigned last_a = a->leg.n - 1, last_b = b->leg.n - 1;
-	struct opened o;
+	struct opened o = { 0 };
 
 	assert_int_equal(goes_there(a, last_a, w, &o), VX6_OK);
 	assert_int_equal(o.kind, VX6_KIND_DATA);
@@ -455,8 +455,8 @@ static void splice_vector(const json_t *v)
 	uint8_t key[32], iv[16], chan[VX6_CELL_MAX], p[VX6_CELL_MAX];
 	size_t n = vec_bytes(v, "channel", chan, sizeof(chan)), len;
 	struct vx6_layer e2e;
-	struct vx6_leg_open got;
-	struct wire w;
+	struct vx6_leg_open got = { 0 };
+	struct wire w = { 0 };
 
 	load_hops(vec_list(v, "a"), &a);
 	load_hops(vec_list(v, "b"), &b);
@@ -518,8 +518,8 @@ static void forward_bits(unsigned n, unsigned at)
 	static struct rig r;
 	static struct hop before;
 	uint8_t frame[FRAME];
-	struct opened o;
-	struct wire w, bad;
+	struct opened o = { 0 };
+	struct wire w = { 0 }, bad;
 
 	rig_init(&r, n, at);
 	assert_int_equal(
@@ -565,8 +565,8 @@ static void forward_each_bit_is_refused_at_the_next_hop(void **state)
 static void backward_bits(unsigned n, unsigned at)
 {
 	static struct rig clean, r;
-	struct vx6_leg_open back;
-	struct wire w0, w;
+	struct vx6_leg_open back = { 0 };
+	struct wire w0 = { 0 }, w;
 
 	rig_init(&clean, n, at);
 	w0.p = clean.frame + FRONT;
@@ -611,8 +611,8 @@ static void backward_each_bit_is_refused_at_the_origin(void **state)
 static void a_lying_relay_is_caught_at_the_origin(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
-	struct wire w;
+	struct vx6_leg_open back = { 0 };
+	struct wire w = { 0 };
 
 	(void)state;
 	for (size_t bit = 0; bit < (8 + sizeof(some) + 16) * 8; bit++) {
@@ -639,9 +639,9 @@ static void a_lying_relay_is_caught_at_the_origin(void **state)
 static void replays_are_refused(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
-	struct opened o;
-	struct wire w, again;
+	struct vx6_leg_open back = { 0 };
+	struct opened o = { 0 };
+	struct wire w = { 0 }, again;
 	uint8_t copy[FRAME];
 
 	(void)state;
@@ -666,10 +666,10 @@ static void replays_are_refused(void **state)
 static void a_replay_inside_a_fresh_layer(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
+	struct vx6_leg_open back = { 0 };
 	uint8_t old[256];
 	struct vx6_cell c;
-	struct wire w;
+	struct wire w = { 0 };
 
 	(void)state;
 	rig_init(&r, 2, 0);
@@ -695,8 +695,8 @@ static void a_replay_inside_a_fresh_layer(void **state)
 static void counters_outside_their_range(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
-	struct wire w;
+	struct vx6_leg_open back = { 0 };
+	struct wire w = { 0 };
 
 	(void)state;
 	rig_init(&r, 2, 0);
@@ -843,8 +843,8 @@ static void too_large_or_nobody_there(void **state)
 static void a_hop_that_says_nonsense(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
-	struct wire w;
+	struct vx6_leg_open back = { 0 };
+	struct wire w = { 0 };
 
 	(void)state;
 	for (unsigned len = 0; len < 40; len++) {
@@ -873,9 +873,9 @@ static void a_hop_that_says_nonsense(void **state)
 static void the_pad_does_not_matter(void **state)
 {
 	static struct rig r;
-	struct vx6_leg_open back;
+	struct vx6_leg_open back = { 0 };
 	struct vx6_cell c;
-	struct wire w;
+	struct wire w = { 0 };
 
 	(void)state;
 	rig_init(&r, 4, 0);
