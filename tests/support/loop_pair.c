@@ -254,7 +254,7 @@ static void open_side(struct loop_pair *p, int k, const struct pair_opts *o)
 			 VX6_OK);
 }
 
-struct loop_pair *pair_open(const struct pair_opts *opts)
+struct loop_pair *loop_pair_open(const struct pair_opts *opts)
 {
 	struct loop_pair *p = calloc(1, sizeof(*p));
 	struct loop_opts lo = { .prepare = on_prepare, .ctx = p };
@@ -274,22 +274,22 @@ struct loop_pair *pair_open(const struct pair_opts *opts)
 			 VX6_OK);
 	while (!p->side[0].conn || !p->side[1].conn) {
 		assert_false(p->side[0].closed || p->side[1].closed);
-		pair_turn(p);
+		loop_pair_turn(p);
 	}
 	return p;
 }
 
-void pair_turn(struct loop_pair *p)
+void loop_pair_turn(struct loop_pair *p)
 {
 	loop_turn(p->loop, true);
 }
 
-void pair_kill(struct loop_pair *p, int side)
+void loop_pair_kill(struct loop_pair *p, int side)
 {
 	quic_close(p->side[side].conn, 0, "test", loop_now(p->loop));
 }
 
-void pair_quiet(struct loop_pair *p)
+void loop_pair_quiet(struct loop_pair *p)
 {
 	for (int i = 0; i < 200; i++)
 		loop_turn(p->loop, false);
@@ -305,7 +305,7 @@ static void check_empty(struct mux_hub *hub)
 	assert_int_equal(s.buffered, 0);
 }
 
-void pair_close(struct loop_pair *p)
+void loop_pair_close(struct loop_pair *p)
 {
 	for (int k = 0; k < 2; k++) {
 		struct pair_side *s = &p->side[k];

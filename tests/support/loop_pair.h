@@ -57,20 +57,20 @@ struct pair_opts {
 	bool raw[2];
 };
 
-/* pair_open sets everything up and turns the loop until both are ready. */
-struct loop_pair *pair_open(const struct pair_opts *opts);
+/* loop_pair_open sets everything up and turns the loop until both are ready. */
+struct loop_pair *loop_pair_open(const struct pair_opts *opts);
 
-/* pair_close also checks that nothing is left open or buffered. */
-void pair_close(struct loop_pair *p);
+/* loop_pair_close also checks that nothing is left open or buffered. */
+void loop_pair_close(struct loop_pair *p);
 
-/* pair_turn turns the loop once, waiting for something to happen. */
-void pair_turn(struct loop_pair *p);
+/* loop_pair_turn turns the loop once, waiting for something to happen. */
+void loop_pair_turn(struct loop_pair *p);
 
-/* pair_kill closes the connection from one side. */
-void pair_kill(struct loop_pair *p, int side);
+/* loop_pair_kill closes the connection from one side. */
+void loop_pair_kill(struct loop_pair *p, int side);
 
-/* pair_quiet turns the loop until nothing happened in some turns: for
+/* loop_pair_quiet turns the loop until nothing happened in some turns: for
  * showing that something does NOT go on. */
-void pair_quiet(struct loop_pair *p);
+void loop_pair_quiet(struct loop_pair *p);
 
 #endif

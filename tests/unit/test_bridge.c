@@ -79,7 +79,7 @@ static struct rig *rig_open(const struct pair_opts *opts,
 	assert_non_null(r);
 	o.hooks = (struct mux_hooks){ .authorise = on_authorise, .ctx = r };
 	r->name = "svc";
-	r->p = pair_open(&o);
+	r->p = loop_pair_open(&o);
 	/* A port that was free a moment ago, and that nobody else gets. */
 	target_open(&r->target, r->p->loop, script);
 	r->down = r->target.at;
@@ -94,7 +94,7 @@ static void rig_close(struct rig *r)
 {
 	forward_close(r->fwd);
 	target_close(&r->target);
-	pair_close(r->p);
+	loop_pair_close(r->p);
 	free(r);
 }
 
@@ -107,7 +107,7 @@ static void dial(struct rig *r, struct loop_app *a,
 #define UNTIL(r, cond)                                                         \
 	do {                                                                   \
 		while (!(cond))                                                \
-			pair_turn((r)->p);                                     \
+			loop_pair_turn((r)->p);                                \
 	} while (0)
 
 static struct mux_stats stats_of(struct rig *r, int side)
@@ -212,7 +212,7 @@ static void half_closed_stays_open(void **state)
 	(void)state;
 	dial(r, &a, &here);
 	UNTIL(r, r->target.cnt == 1 && r->target.app[0].got_fin);
-	pair_quiet(r->p);
+	loop_pair_quiet(r->p);
 	assert_false(a.got_fin || a.got_rst);
 	assert_int_equal(stats_of(r, 0).open, 1);
 	app_more(&r->target.app[0], 1, true);
@@ -277,7 +277,7 @@ static void settle(struct rig *r, const struct loop_app *a)
 
 	do {
 		sent = a->sent;
-		pair_quiet(r->p);
+		loop_pair_quiet(r->p);
 	} while (a->sent != sent);
 }
 
@@ -416,7 +416,7 @@ static void death_in_the_middle(void **state)
 		for (int i = 0; i < 10; i++)
 			dial(r, &a[i], &much);
 		UNTIL(r, r->target.cnt == 10 && a[9].got > 0);
-		pair_kill(r->p, side);
+		loop_pair_kill(r->p, side);
 		for (int i = 0; i < 10; i++) {
 			UNTIL(r, a[i].got_rst);
 			UNTIL(r, r->target.app[i].got_rst);
@@ -440,7 +440,7 @@ static void death_before_the_answer(void **state)
 	(void)state;
 	dial(r, &a, &(struct app_script){ .send = 1 });
 	UNTIL(r, r->p->side[1].in.len > MSG_HEAD_LEN);
-	pair_kill(r->p, 1);
+	loop_pair_kill(r->p, 1);
 	UNTIL(r, a.got_rst);
 	assert_int_equal(r->result[VX6_CLOSED], 1);
 	rig_close(r);
@@ -459,7 +459,7 @@ static void complete_streams_outlive_the_tunnel(void **state)
 	dial(r, &a, &deaf);
 	UNTIL(r, r->p->side[0].in.closed == 1);
 	assert_true(stats_of(r, 0).buffered > 0);
-	pair_kill(r->p, 1);
+	loop_pair_kill(r->p, 1);
 	UNTIL(r, r->p->side[0].closed && r->p->side[1].closed);
 	assert_int_equal(stats_of(r, 0).open, 1);
 	app_listen(&a);
@@ -530,7 +530,7 @@ static void busy_is_told(void **state)
 		UNTIL(r, a[0].got_rst);
 		assert_int_equal(stats_of(r, 0).refused[MUX_REFUSED_BUSY], 1);
 		assert_int_equal(stats_of(r, 0).open, 4);
-		pair_kill(r->p, 0);
+		loop_pair_kill(r->p, 0);
 		UNTIL(r, r->p->side[1].closed);
 		for (int i = 1; i < 4; i++)
 			UNTIL(r, a[i].got_rst);
@@ -897,7 +897,7 @@ static void answer_in_pieces(void **state)
 	(void)state;
 	dial(r, &a, &(struct app_script){ .send = 10, .fin = true });
 	UNTIL(r, owner->in.len > MSG_HEAD_LEN && a.sent == 10);
-	pair_quiet(r->p);
+	loop_pair_quiet(r->p);
 	before = owner->in.len;
 	assert_int_equal(before,
 			 MSG_HEAD_LEN + (size_t)vx6_get32(owner->in.data + 2));
