@@ -17,7 +17,7 @@
 #include "controlplane/session/quic.h"
 
 #define QUIC_CERT_MAX 512u
-#define QUIC_DER_KEY  64u
+#define QUIC_DER_KEY  96u
 
 struct quic_cert {
 	uint8_t der[QUIC_CERT_MAX]; /* the certificate */

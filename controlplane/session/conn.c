@@ -18,6 +18,9 @@
  * to its former path, and asserts where it is off. */
 static const uint16_t no_probes[] = { UINT16_MAX };
 
+/* The widest first: IPv6 in 1500, PPPoE, two sizes of tunnel, the least. */
+static const uint16_t probes[] = { 1452, 1444, 1406, 1372, 1342, 1232 };
+
 void quic_conn_enter(struct quic_conn *c)
 {
 	c->busy++;
@@ -208,6 +211,8 @@ static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
 	s->max_stream_window = l->stream_window;
 	s->rand_ctx.native_handle = c->ep;
 	s->max_tx_udp_payload_size = QUIC_UDP_PACKET;
+	s->pmtud_probes = probes;
+	s->pmtud_probeslen = VX6_COUNT(probes);
 	if (c->no_shaping) {
 		/* The write buffer alone says how long a packet is. */
 		s->no_tx_udp_payload_size_shaping = 1;
@@ -466,9 +471,12 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 		return VX6_AGAIN;
 	quic_from_path(&ps, path);
 	pto = ngtcp2_conn_get_pto(c->q);
+	c->ep->stops.cnt = 0;
 	quic_conn_enter(c);
 	int r = ngtcp2_conn_read_pkt(c->q, &ps.path, &pi, data, len,
 				     c->ep->now_ns);
+	if (r == 0 && c->ep->stops.cnt > 0)
+		quic_stream_stops(c, &c->ep->stops);
 	quic_conn_leave(c);
 	c->rx_bytes += len;
 	if (r != 0) {

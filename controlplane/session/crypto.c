@@ -14,7 +14,6 @@ struct sealer {
 	struct quic_aead *aead;
 	struct quic_conn *conn;
 	bool app;      /* 1-RTT packets */
-	bool watched;  /* those of a server */
 	uint64_t next; /* above the highest packet number that came */
 	uint8_t iv[QUIC_IV_LEN];
 };
@@ -29,7 +28,6 @@ static struct sealer *sealer_new(struct quic_conn *c, struct quic_aead *aead,
 	s->aead = aead;
 	s->conn = c;
 	s->app = app;
-	s->watched = app && !c->client;
 	memcpy(s->iv, iv, sizeof(s->iv));
 	return s;
 }
@@ -58,9 +56,9 @@ int quic_crypto_seal(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	(void)aead;
 	if (nonce_len != QUIC_IV_LEN)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
-	if (s->watched)
-		quic_cidwatch_out(&s->conn->watch, packet_number(s, nonce),
-				  text, len);
+	if (s->app)
+		quic_frames_out(&s->conn->watch, packet_number(s, nonce), text,
+				len);
 	if (quic_aead_seal(s->aead, nonce, ad, ad_len, dest, text, len) !=
 	    VX6_OK)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
@@ -94,8 +92,8 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	    VX6_OK)
 		return NGTCP2_ERR_DECRYPT;
 	note_heard(s, nonce);
-	if (s->watched &&
-	    !quic_cidwatch_in(&s->conn->watch, dest, len - QUIC_TAG_LEN))
+	if (s->app && !quic_frames_in(&s->conn->watch, &s->conn->ep->stops,
+				      dest, len - QUIC_TAG_LEN))
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	return 0;
 }

@@ -37,7 +37,7 @@
 
 #include "controlplane/session/cert.h"
 #include "controlplane/session/cids.h"
-#include "controlplane/session/cidwatch.h"
+#include "controlplane/session/frames.h"
 #include "controlplane/session/protect.h"
 #include "controlplane/session/quic.h"
 #include "controlplane/session/sendbuf.h"
@@ -71,6 +71,7 @@ struct quic_stream {
 	bool in_round;    /* on the list of streams to write */
 	bool blocked;     /* by the peer's stream window */
 	bool dead;        /* no more writing: reset or stopped */
+	bool stopped;     /* the peer's STOP_SENDING was told of */
 	bool want_room;   /* owner waits for stream_room */
 	bool reset, stop; /* notes to be carried out */
 	uint64_t reset_code, stop_code;
@@ -186,6 +187,7 @@ struct quic_endpoint {
 	bool has_closes;       /* some connection has close_req set */
 	uint64_t stateless_ns; /* token bucket of resets and negotiations */
 	uint32_t stateless_left;
+	struct quic_stops stops; /* of the datagram being read */
 	struct quic_batch batch;
 };
 
@@ -242,6 +244,10 @@ enum vx6_status quic_linger_receive(struct quic_conn *c);
 /* ---- tls.c ---- */
 enum vx6_status quic_tls_open(struct quic_endpoint *ep);
 void quic_tls_shut(struct quic_endpoint *ep);
+/* quic_tls_ctx sets what holds for every connection of a context, and
+ * quic_tls_cert what it shows of itself. */
+bool quic_tls_ctx(WOLFSSL_CTX *ctx);
+bool quic_tls_cert(WOLFSSL_CTX *ctx, const struct quic_cert *cert);
 enum vx6_status quic_tls_new(struct quic_conn *c,
 			     const struct quic_identity *own);
 void quic_tls_free(struct quic_conn *c);
@@ -263,6 +269,9 @@ int quic_crypto_seal(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 /* ---- stream.c ---- */
 void quic_stream_callbacks(ngtcp2_callbacks *cb);
 void quic_stream_notes(struct quic_conn *c);
+/* quic_stream_stops raises stream_stop for what frames noted. */
+void quic_stream_stops(struct quic_conn *c, const struct quic_stops *stops);
+void quic_stream_stopped(struct quic_stream *s, uint64_t code);
 void quic_stream_free_all(struct quic_conn *c);
 void quic_stream_join_round(struct quic_stream *s);
 void quic_stream_leave_round(struct quic_stream *s);

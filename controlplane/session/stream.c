@@ -250,22 +250,33 @@ static int on_reset(ngtcp2_conn *q, int64_t id, uint64_t size, uint64_t code,
 	return 0;
 }
 
-static int on_stop(ngtcp2_conn *q, int64_t id, uint64_t code, void *user,
-		   void *stream)
+/* ngtcp2 has answered with RESET_STREAM by itself (RFC 9000 section 3.5). */
+void quic_stream_stopped(struct quic_stream *s, uint64_t code)
 {
-	struct quic_conn *c = user;
+	struct quic_conn *c = s->conn;
 	struct quic_endpoint *ep = c->ep;
-	struct quic_stream *s = stream;
+	int64_t id = s->id;
 
-	(void)q;
-	if (s)
-		s->dead = true;
+	if (s->stopped)
+		return;
+	s->stopped = true;
+	s->dead = true;
+	quic_stream_leave_round(s);
 	if (may_raise(c) && ep->events.stream_stop) {
 		ep->in_event++;
 		ep->events.stream_stop(ep->ctx, c, id, code);
 		ep->in_event--;
 	}
-	return 0;
+}
+
+void quic_stream_stops(struct quic_conn *c, const struct quic_stops *stops)
+{
+	for (unsigned i = 0; i < stops->cnt; i++) {
+		struct quic_stream *s = find(c, stops->of[i].id);
+
+		if (s)
+			quic_stream_stopped(s, stops->of[i].code);
+	}
 }
 
 static int on_window(ngtcp2_conn *q, int64_t id, uint64_t max, void *user,
@@ -309,7 +320,6 @@ void quic_stream_callbacks(ngtcp2_callbacks *cb)
 	cb->acked_stream_data_offset = on_acked;
 	cb->stream_close = on_close;
 	cb->stream_reset = on_reset;
-	cb->stream_stop_sending = on_stop;
 	cb->extend_max_stream_data = on_window;
 	cb->recv_datagram = on_datagram;
 }

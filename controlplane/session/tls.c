@@ -321,27 +321,30 @@ int quic_tls_receive(struct quic_conn *c, ngtcp2_encryption_level level,
 
 /* ---- making and freeing ---- */
 
-static bool set_up(WOLFSSL_CTX *ctx, const struct quic_cert *cert)
+bool quic_tls_ctx(WOLFSSL_CTX *ctx)
 {
 	int groups[] = { WOLFSSL_ECC_X25519 };
 
-	if (wolfSSL_CTX_set_cipher_list(ctx, quic_suites_text()) !=
-		    WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_set_groups(ctx, groups, 1) != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_set1_sigalgs_list(ctx, "ED25519") != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_set_quic_method(ctx, &method) != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_use_certificate_buffer(
-		    ctx, cert->der, (long)cert->der_len,
-		    WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_use_PrivateKey_buffer(
-		    ctx, cert->key, (long)cert->key_len,
-		    WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-		return false;
 	wolfSSL_CTX_set_verify(
 		ctx, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 		on_cert);
 	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
-	return true;
+	return wolfSSL_CTX_set_cipher_list(ctx, quic_suites_text()) ==
+		       WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_set_groups(ctx, groups, 1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_set1_sigalgs_list(ctx, "ED25519") ==
+		       WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_set_quic_method(ctx, &method) == WOLFSSL_SUCCESS;
+}
+
+bool quic_tls_cert(WOLFSSL_CTX *ctx, const struct quic_cert *cert)
+{
+	return wolfSSL_CTX_use_certificate_buffer(
+		       ctx, cert->der, (long)cert->der_len,
+		       WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_use_PrivateKey_buffer(
+		       ctx, cert->key, (long)cert->key_len,
+		       WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
 }
 
 enum vx6_status quic_tls_open(struct quic_endpoint *ep)
@@ -359,7 +362,9 @@ enum vx6_status quic_tls_open(struct quic_endpoint *ep)
 	ep->server_ctx = wolfSSL_CTX_new(wolfTLSv1_3_server_method());
 	ep->client_ctx = wolfSSL_CTX_new(wolfTLSv1_3_client_method());
 	if (!ep->server_ctx || !ep->client_ctx ||
-	    !set_up(ep->server_ctx, &cert) || !set_up(ep->client_ctx, &cert) ||
+	    !quic_tls_ctx(ep->server_ctx) || !quic_tls_ctx(ep->client_ctx) ||
+	    !quic_tls_cert(ep->server_ctx, &cert) ||
+	    !quic_tls_cert(ep->client_ctx, &cert) ||
 	    wolfSSL_CTX_no_ticket_TLSv13(ep->server_ctx) != 0) {
 		st = VX6_UNSUPPORTED;
 		quic_tls_shut(ep);

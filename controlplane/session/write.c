@@ -173,10 +173,10 @@ static void refuse_offer(struct quic_conn *c, struct offer *o, ngtcp2_ssize r)
 	if (r == NGTCP2_ERR_STREAM_DATA_BLOCKED)
 		o->s->blocked = ngtcp2_conn_get_max_stream_data_left(
 					c->q, o->s->id) == 0;
-	else
-		o->s->dead = true; /* reset or stopped meanwhile */
 	quic_stream_leave_round(o->s);
-	if (r == NGTCP2_ERR_STREAM_DATA_BLOCKED && !o->s->blocked)
+	if (r != NGTCP2_ERR_STREAM_DATA_BLOCKED)
+		quic_stream_stopped(o->s, 0); /* one that was not noted */
+	else if (!o->s->blocked)
 		quic_stream_join_round(o->s);
 }
 

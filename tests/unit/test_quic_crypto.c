@@ -16,7 +16,7 @@
 
 #include "controlplane/session/cert.h"
 #include "controlplane/session/cids.h"
-#include "controlplane/session/cidwatch.h"
+#include "controlplane/session/frames.h"
 #include "controlplane/session/protect.h"
 #include "controlplane/session/sendbuf.h"
 #include "controlplane/session/token.h"
@@ -534,6 +534,8 @@ static void send_buffer(void **state)
 
 /* ---- the watch over connection ids ---- */
 
+static struct quic_stops stops;
+
 static size_t put_new_id(uint8_t *f, uint8_t seq)
 {
 	memset(f, 0, 28);
@@ -547,7 +549,7 @@ static bool new_id(struct quic_cidwatch *w, uint8_t seq)
 {
 	uint8_t f[28];
 
-	return quic_cidwatch_in(w, f, put_new_id(f, seq));
+	return quic_frames_in(w, &stops, f, put_new_id(f, seq));
 }
 
 static void retire(struct quic_cidwatch *w, uint8_t seq, uint8_t pkt)
@@ -556,14 +558,14 @@ static void retire(struct quic_cidwatch *w, uint8_t seq, uint8_t pkt)
 	const uint8_t f[] = { 0,   0x02, 3,    0,    0,   0,  0x19,
 			      seq, 0x0a, 0x04, 0x02, 'h', 'i' };
 
-	quic_cidwatch_out(w, pkt, f, sizeof(f));
+	quic_frames_out(w, pkt, f, sizeof(f));
 }
 
 static bool ack(struct quic_cidwatch *w, uint8_t pkt)
 {
 	const uint8_t f[] = { 0x01, 0x02, pkt, 0, 0, 0, 0x08, 0x04, 'x' };
 
-	return quic_cidwatch_in(w, f, sizeof(f));
+	return quic_frames_in(w, &stops, f, sizeof(f));
 }
 
 static void honest_peers_pass(void **state)
@@ -650,7 +652,7 @@ static void watch_reads_frames(void **state)
 		if (i == 3) /* RESET_STREAM has three integers */
 			n--;
 		n += put_new_id(f + n, 9);
-		assert_true(quic_cidwatch_in(&w, f, n));
+		assert_true(quic_frames_in(&w, &stops, f, n));
 		assert_int_equal(w.issued, 9);
 		/* cut short anywhere it is read no further, and no worse */
 		for (size_t cut = 0; cut < n; cut++) {
@@ -659,8 +661,8 @@ static void watch_reads_frames(void **state)
 
 			assert_non_null(exact);
 			memcpy(exact, f, cut);
-			assert_true(quic_cidwatch_in(&x, exact, cut));
-			quic_cidwatch_out(&x, 1, exact, cut);
+			assert_true(quic_frames_in(&x, &stops, exact, cut));
+			quic_frames_out(&x, 1, exact, cut);
 			free(exact);
 		}
 	}
@@ -671,9 +673,36 @@ static void watch_reads_frames(void **state)
 		retire(&w, seq, (uint8_t)(10 + seq));
 	/* largest 19; 19..18, a gap of 2, 14..12, with ECN counts */
 	const uint8_t f[] = { 0x03, 19, 0, 1, 1, 2, 2, 1, 2, 3 };
-	assert_true(quic_cidwatch_in(&w, f, sizeof(f)));
+	assert_true(quic_frames_in(&w, &stops, f, sizeof(f)));
 	assert_int_equal(w.retired, 5);
 	assert_int_equal(w.sent_cnt, 5);
+}
+
+static void stops_are_noted(void **state)
+{
+	struct quic_cidwatch w = { 0 };
+	const uint8_t f[] = { 0x01, 0x05, 0x08, 0x40, 0x99, 0x05, 0x0c, 0x07 };
+	uint8_t many[2 * QUIC_STOPS * 3];
+
+	(void)state;
+	stops.cnt = 0;
+	assert_true(quic_frames_in(&w, &stops, f, sizeof(f)));
+	assert_int_equal(stops.cnt, 2);
+	assert_int_equal(stops.of[0].id, 8);
+	assert_int_equal(stops.of[0].code, 0x99);
+	assert_int_equal(stops.of[1].id, 12);
+	assert_int_equal(stops.of[1].code, 7);
+	stops.cnt = 0; /* cut short: the whole one only */
+	assert_true(quic_frames_in(&w, &stops, f, sizeof(f) - 1));
+	assert_int_equal(stops.cnt, 1);
+	for (size_t i = 0; i < sizeof(many); i += 3) {
+		many[i] = 5;
+		many[i + 1] = 4;
+		many[i + 2] = 0;
+	}
+	stops.cnt = 0;
+	assert_true(quic_frames_in(&w, &stops, many, sizeof(many)));
+	assert_int_equal(stops.cnt, QUIC_STOPS);
 }
 
 int main(void)
@@ -695,6 +724,7 @@ int main(void)
 		cmocka_unit_test(honest_peers_pass),
 		cmocka_unit_test(hoarders_do_not),
 		cmocka_unit_test(watch_reads_frames),
+		cmocka_unit_test(stops_are_noted),
 	};
 
 	return cmocka_run_group_tests_name("quic_crypto", test, start, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "controlplane/session/cidwatch.h"
+#include "controlplane/session/frames.h"
 
 #include <string.h>
 
@@ -64,7 +64,7 @@ static void forget(struct quic_cidwatch *w, uint64_t seq)
 			w->sent[keep++] = w->sent[i];
 	}
 	w->sent_cnt = keep;
-	w->acked[w->acked_cnt++ % QUIC_CIDWATCH_SENT] = seq;
+	w->acked[w->acked_cnt++ % QUIC_CIDS_SENT] = seq;
 	w->retired++;
 }
 
@@ -72,7 +72,7 @@ static void forget(struct quic_cidwatch *w, uint64_t seq)
  * taken the first for lost. */
 static bool is_acked(const struct quic_cidwatch *w, uint64_t seq)
 {
-	for (uint64_t i = 0; i < w->acked_cnt && i < QUIC_CIDWATCH_SENT; i++) {
+	for (uint64_t i = 0; i < w->acked_cnt && i < QUIC_CIDS_SENT; i++) {
 		if (w->acked[i] == seq)
 			return true;
 	}
@@ -126,7 +126,6 @@ static bool skip_frame(struct reader *r, uint64_t type)
 	case 0x01:
 	case 0x1e: break; /* PADDING, PING, HANDSHAKE_DONE */
 	case 0x04: varints(r, 3); break;
-	case 0x05:
 	case 0x11:
 	case 0x15: varints(r, 2); break;
 	case 0x06:
@@ -166,23 +165,34 @@ static uint64_t read_new_id(struct reader *r)
 	return seq;
 }
 
+static void read_stop(struct quic_stops *stops, struct reader *r)
+{
+	uint64_t id = varint(r);
+	uint64_t code = varint(r);
+
+	if (r->bad || !stops || stops->cnt == QUIC_STOPS)
+		return;
+	stops->of[stops->cnt].id = (int64_t)id;
+	stops->of[stops->cnt++].code = code;
+}
+
 static void note_sent(struct quic_cidwatch *w, uint64_t pkt, uint64_t seq)
 {
 	if (is_acked(w, seq))
 		return;
 	/* Full: the oldest is forgotten, its retirement never counted.  The
 	 * error is on the safe side. */
-	if (w->sent_cnt == QUIC_CIDWATCH_SENT) {
+	if (w->sent_cnt == QUIC_CIDS_SENT) {
 		memmove(&w->sent[0], &w->sent[1],
-			(QUIC_CIDWATCH_SENT - 1) * sizeof(w->sent[0]));
+			(QUIC_CIDS_SENT - 1) * sizeof(w->sent[0]));
 		w->sent_cnt--;
 	}
 	w->sent[w->sent_cnt].pkt = pkt;
 	w->sent[w->sent_cnt++].seq = seq;
 }
 
-void quic_cidwatch_out(struct quic_cidwatch *w, uint64_t pkt,
-		       const uint8_t *frames, size_t len)
+void quic_frames_out(struct quic_cidwatch *w, uint64_t pkt,
+		     const uint8_t *frames, size_t len)
 {
 	struct reader r = { frames, frames + len, false };
 
@@ -198,14 +208,16 @@ void quic_cidwatch_out(struct quic_cidwatch *w, uint64_t pkt,
 			read_new_id(&r);
 		} else if (type == 0x02 || type == 0x03) {
 			read_ack(NULL, &r, type == 0x03);
+		} else if (type == 0x05) {
+			read_stop(NULL, &r);
 		} else if (!skip_frame(&r, type)) {
 			return;
 		}
 	}
 }
 
-bool quic_cidwatch_in(struct quic_cidwatch *w, const uint8_t *frames,
-		      size_t len)
+bool quic_frames_in(struct quic_cidwatch *w, struct quic_stops *stops,
+		    const uint8_t *frames, size_t len)
 {
 	struct reader r = { frames, frames + len, false };
 
@@ -221,9 +233,11 @@ bool quic_cidwatch_in(struct quic_cidwatch *w, const uint8_t *frames,
 				w->issued = seq;
 		} else if (type == 0x19) {
 			varint(&r);
+		} else if (type == 0x05) {
+			read_stop(stops, &r);
 		} else if (!skip_frame(&r, type)) {
 			break;
 		}
 	}
-	return w->issued <= w->retired + QUIC_CIDWATCH_MAX;
+	return w->issued <= w->retired + QUIC_CIDS_OWED;
 }
