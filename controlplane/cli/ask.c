@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controlplane/api/api.h"
+#include "controlplane/cli/say.h"
 
 #define LIST_MAX 1000000 /* entries that are asked for at all */
 
@@ -85,14 +86,12 @@ int ask_send(struct cli *cli, struct api_client *c, const char *cmd,
 static int refused(struct cli *cli, const json_t *msg)
 {
 	const json_t *e = json_object_get(msg, "error");
-	const char *code = json_string_value(json_object_get(e, "code"));
-	const char *what = json_string_value(json_object_get(e, "message"));
-	const char *hint = json_string_value(json_object_get(e, "hint"));
+	const char *code = say_text(e, "code"), *what = say_text(e, "message");
 
-	if (code == NULL || what == NULL)
+	if (code[0] == '\0' || what[0] == '\0')
 		return went_away(cli, VX6_MALFORMED);
-	return cli_fail(cli, (int)api_code_of(code), hint == NULL ? "" : hint,
-			"%s", what);
+	return cli_fail(cli, (int)api_code_of(code), say_text(e, "hint"), "%s",
+			what);
 }
 
 int ask_next(struct cli *cli, struct api_client *c, int wait_ms, json_t **event,

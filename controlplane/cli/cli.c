@@ -140,7 +140,8 @@ static int load(struct cli *cli)
 	config_defaults(&cli->cfg);
 	if (cli->config_path[0] == '\0')
 		return CLI_OK;
-	if (cli->config == NULL && access(cli->config_path, F_OK) != 0)
+	if ((cli->config == NULL || cli->config_new) &&
+	    access(cli->config_path, F_OK) != 0)
 		return CLI_OK;
 	cli->config_there = true;
 	if (config_load(cli->config_path, &cli->cfg, &err) == VX6_OK)

@@ -47,6 +47,7 @@ struct cli {
 	const char *config, *state, *run; /* as given; NULL: not */
 	char config_path[CLI_PATH_TEXT];  /* after cli_config */
 	bool config_there;                /* a file was read */
+	bool config_new;   /* set before: --config may name none yet */
 	struct config cfg; /* after cli_config; state and run are filled */
 };
 

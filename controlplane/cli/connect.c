@@ -131,7 +131,7 @@ static void say_ready(struct cli *cli, const json_t *e, const char *service,
 			say_text(e, "mode"));
 		for (size_t i = 0; i < json_array_size(path); i++)
 			fprintf(cli->out, "%c%s", i == 0 ? ' ' : ',',
-				json_string_value(json_array_get(path, i)));
+				say_string(json_array_get(path, i)));
 		fputc('\n', cli->out);
 		return;
 	}

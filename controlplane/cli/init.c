@@ -176,6 +176,7 @@ CLI_RUN(cli_init)
 				 name, NAME_RULE);
 	if (sodium_init() < 0)
 		return cli_fail(cli, CLI_FAILED, "", "libsodium cannot start");
+	cli->config_new = true;
 	code = cli_config(cli);
 	if (code == CLI_OK)
 		code = become_dirs(cli, user);

@@ -13,6 +13,7 @@ int say_addr(struct cli *cli, const char *opt, const char *text,
 	     char out[VX6_ADDR_TEXT])
 {
 	const char *port = text[0] == ':' ? text + 1 : text;
+	const char *said = text;
 	char local[VX6_ADDR_TEXT];
 	struct vx6_addr a;
 
@@ -28,7 +29,22 @@ int say_addr(struct cli *cli, const char *opt, const char *text,
 			"write 127.0.0.1:8080, [::1]:8080, or a port alone",
 			"%s%s%s%s is no address with a port",
 			opt == NULL ? "" : "--", opt == NULL ? "" : opt,
-			opt == NULL ? "" : " ", text);
+			opt == NULL ? "" : " ", said);
+}
+
+bool say_is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 127)
+			return false;
+	return true;
+}
+
+void say_clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 127)
+			*text = '?';
 }
 
 json_t *say_split(const char *list)
@@ -60,11 +76,30 @@ int say_count(struct cli *cli, const char *opt, const char *text,
 	return CLI_OK;
 }
 
+const char *say_string(json_t *v)
+{
+	const char *text = json_string_value(v);
+	char *clean;
+
+	if (text == NULL)
+		return "";
+	if (say_is_plain(text))
+		return text;
+	clean = strdup(text);
+	if (clean == NULL)
+		return "";
+	say_clean(clean);
+	if (json_string_set(v, clean) != 0)
+		text = "";
+	else
+		text = json_string_value(v);
+	free(clean);
+	return text;
+}
+
 const char *say_text(const json_t *doc, const char *member)
 {
-	const char *text = json_string_value(json_object_get(doc, member));
-
-	return text == NULL ? "" : text;
+	return say_string(json_object_get(doc, member));
 }
 
 const char *say_name(const json_t *doc, const char *member, const char *none)

@@ -27,8 +27,16 @@ VX6_MUST_CHECK VX6_NONNULL int say_count(struct cli *cli, const char *opt,
 					 const char *text, unsigned least,
 					 unsigned most, unsigned *out);
 
-/* say_text returns a string member, "" where there is none; say_name
- * returns `none` for an empty one, too. */
+/* Strings in answers may be a stranger's: none of them reaches a terminal
+ * with a control character in it.  say_is_plain: it has none; say_clean
+ * makes each a question mark. */
+VX6_NONNULL bool say_is_plain(const char *text);
+VX6_NONNULL void say_clean(char *text);
+
+/* say_string returns a string value, cleaned in place, "" where it is none;
+ * say_text a member of doc likewise; say_name returns `none` for an empty
+ * one, too. */
+const char *say_string(json_t *v);
 VX6_NONNULL_ARGS(2) const char *say_text(const json_t *doc, const char *member);
 VX6_NONNULL_ARGS(2, 3)
 const char *say_name(const json_t *doc, const char *member, const char *none);

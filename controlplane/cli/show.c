@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlplane/cli/say.h"
+
 #define ID_SHOWN 12
 #define CELL     256u
 #define GAP      2
@@ -166,10 +168,7 @@ const char *show_value(const json_t *v, char *out, size_t len,
 		snprintf(out, len, "%.*s..", ID_SHOWN, text);
 	else if (text != NULL)
 		snprintf(out, len, "%s", text);
-	/* names come from strangers: no escape sequence gets through */
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
+	say_clean(out);
 	if (out[0] == '\0')
 		snprintf(out, len, "-");
 	return out;

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a run keeps its files, and what it started.
+
+    /tmp/vx6-e2e-UID/PID-START/        one run: 0700, ours
+        pids/PID-START                 what it started and did not end yet
+        ...                            nodes, logs, pages
+
+PID-START is a process id with its start time, which together are never
+used twice.  A run that was killed leaves its directory behind; the next one
+ends the processes named there that are still the same ones, and removes it.
+"""
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+_place = None
+_running = {}
+GRACE_S = 20
+
+
+def start_time(pid):
+    """The kernel's start time of a process, None where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            return int(f.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def tag(pid):
+    return f"{pid}-{start_time(pid)}"
+
+
+def _alive(name):
+    """The pid of a tag whose process still lives, else 0."""
+    try:
+        pid, began = (int(p) for p in name.split("-"))
+    except ValueError:
+        return 0
+    return pid if start_time(pid) == began else 0
+
+
+def _ours(path):
+    st = os.lstat(path)
+    return st.st_uid == os.geteuid() and not os.path.islink(path)
+
+
+def _sweep(base):
+    """Removes what runs that are no more left behind."""
+    for name in os.listdir(base):
+        path = os.path.join(base, name)
+        if not _ours(path) or _alive(name):
+            continue
+        pids = os.path.join(path, "pids")
+        for left in os.listdir(pids) if os.path.isdir(pids) else []:
+            pid = _alive(left)
+            if pid:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def place():
+    """The directory of this run; made when first asked for."""
+    global _place
+    if _place:
+        return _place
+    base = os.path.join(tempfile.gettempdir(), f"vx6-e2e-{os.geteuid()}")
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    if not _ours(base):
+        raise RuntimeError(f"{base} belongs to somebody else: remove it")
+    _sweep(base)
+    _place = os.path.join(base, tag(os.getpid()))
+    os.makedirs(os.path.join(_place, "pids"), mode=0o700)
+    atexit.register(leave)
+    return _place
+
+
+def new_dir(name):
+    path = os.path.join(place(), name)
+    os.makedirs(path, mode=0o700)
+    return path
+
+
+def leave():
+    """Ends what still runs and removes the directory; VX6_KEEP=1 keeps it."""
+    global _place
+    for p in list(_running):
+        end(p)
+    if _place:
+        if os.environ.get("VX6_KEEP"):
+            print(f"# kept: {_place}", flush=True)
+        else:
+            shutil.rmtree(_place, ignore_errors=True)
+    _place = None
+
+
+def start(command, log=None, **more):
+    """Starts a process that ends with this run; log is a file's path."""
+    note = os.path.join(place(), "pids")
+    out = open(log, "ab") if log else subprocess.DEVNULL
+    more.setdefault("stdout", out)
+    more.setdefault("stderr", out)
+    more.setdefault("stdin", subprocess.DEVNULL)
+    try:
+        p = subprocess.Popen(command, **more)
+    finally:
+        if log:
+            out.close()
+    path = os.path.join(note, tag(p.pid))
+    open(path, "w").close()
+    _running[p] = path
+    return p
+
+
+def _forget(p):
+    path = _running.pop(p, None)
+    if path:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+
+
+def end(p, signo=signal.SIGTERM, grace=GRACE_S):
+    """Ends a process and returns its exit status; kills what does not go."""
+    if p.poll() is None:
+        p.send_signal(signo)
+        try:
+            p.wait(grace)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+    _forget(p)
+    return p.returncode
+
+
+def kill(p):
+    """Ends a process without asking it."""
+    p.kill()
+    p.wait()
+    _forget(p)
+
+
+def now():
+    return time.monotonic()
