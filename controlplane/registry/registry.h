@@ -24,15 +24,15 @@
  * synchronous=FULL, on disk when the call returns (one or two fsync, some
  * milliseconds).  Records and health come again by themselves:
  * synchronous=NORMAL, consistent after power loss but perhaps some seconds
- * old (about 40 us a write; a checkpoint of some 4 MB every thousand pages).
+ * old (about 0.1 ms a write; a checkpoint of some 4 MB every thousand pages).
  *
  * A disk that refuses while we run is VX6_NO_ROOM, and registry_trouble
  * says in words what it said: the node goes on with what it knows.
  *
  * One process: take state_lock first.
  * Ownership: registry_open allocates; results are copied to the caller.
- * Threads: one.  Cost: reads by ID or name about 20 us; nothing here waits
- * for anybody but the disk. */
+ * Threads: one.  Cost: a read by ID or name takes some 10 us, 256 relays 3 ms;
+ * nothing here waits for anybody but the disk. */
 
 #include <stdbool.h>
 #include <stddef.h>
