@@ -19,6 +19,11 @@ static bool on_send(void *ctx, struct quic_conn *c,
 
 	if (e->deaf)
 		return false;
+	/* what sets a QUIC packet apart from a cell (PROTOCOL.md section 2) */
+	for (size_t at = 0; at < len; at += segment ? segment : len) {
+		if ((data[at] & 0xc0) == 0)
+			abort();
+	}
 	if (e->hooks.send &&
 	    !e->hooks.send(e, c, path, data, len, segment, ecn))
 		return true;
