@@ -120,8 +120,9 @@ static void by_tls(struct quic_conn *c, struct quic_close *why,
 static void by_library(struct quic_conn *c, int err, struct quic_close *why,
 		       ngtcp2_ccerr *say)
 {
-	(void)c;
 	why->kind = QUIC_CLOSE_ERROR;
+	if (c->hoards)
+		err = NGTCP2_ERR_CONNECTION_ID_LIMIT;
 	ngtcp2_ccerr_set_liberr(say, err, NULL, 0);
 	why->code = say->error_code;
 	snprintf(why->reason, sizeof(why->reason), "QUIC: %s",

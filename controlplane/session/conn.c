@@ -180,7 +180,7 @@ static int on_path(ngtcp2_conn *q, uint32_t flags, const ngtcp2_path *path,
 	return 0;
 }
 
-static void set_callbacks(ngtcp2_callbacks *cb)
+void quic_conn_callbacks(ngtcp2_callbacks *cb)
 {
 	*cb = (ngtcp2_callbacks){
 		.handshake_completed = on_completed,
@@ -199,7 +199,7 @@ static void set_callbacks(ngtcp2_callbacks *cb)
 
 /* ---- making one ---- */
 
-static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
+void quic_conn_settings(const struct quic_conn *c, ngtcp2_settings *s)
 {
 	const struct quic_limits *l = &c->ep->limits;
 
@@ -231,8 +231,8 @@ void quic_local_params(const struct quic_conn *c,
 							   : l->tunnel_idle_ns;
 }
 
-static void set_params(const struct quic_conn *c,
-		       ngtcp2_transport_params *params)
+void quic_conn_params(const struct quic_conn *c,
+		      ngtcp2_transport_params *params)
 {
 	const struct quic_limits *l = &c->ep->limits;
 
@@ -296,7 +296,8 @@ static enum vx6_status set_going(struct quic_conn *c, const ngtcp2_cid *scid,
 		return st;
 	if (c->client && !quic_crypto_retry(c))
 		return VX6_NO_MEMORY;
-	st = quic_tls_new(c, own);
+	if (c->client)
+		st = quic_tls_new(c, own);
 	if (st != VX6_OK)
 		return st;
 	quic_touch(c);
@@ -319,9 +320,9 @@ enum vx6_status quic_conn_accept(struct quic_endpoint *ep,
 		return st;
 	c->d = ep->events.path_d ? ep->events.path_d(ep->ctx, &a->path) : 0;
 	c->no_shaping = c->d > 0;
-	set_callbacks(&cb);
-	set_settings(c, &settings);
-	set_params(c, &params);
+	quic_conn_callbacks(&cb);
+	quic_conn_settings(c, &settings);
+	quic_conn_params(c, &params);
 	settings.token = a->token;
 	settings.tokenlen = a->token_len;
 	settings.token_type = NGTCP2_TOKEN_TYPE_RETRY;
@@ -379,9 +380,9 @@ enum vx6_status quic_dial(struct quic_endpoint *ep,
 	c->expects = dial->expect != NULL;
 	if (dial->expect)
 		memcpy(c->expect, dial->expect, sizeof(c->expect));
-	set_callbacks(&cb);
-	set_settings(c, &settings);
-	set_params(c, &params);
+	quic_conn_callbacks(&cb);
+	quic_conn_settings(c, &settings);
+	quic_conn_params(c, &params);
 	fresh_cid(ep, &scid);
 	fresh_cid(ep, &dcid);
 	quic_from_path(&ps, &dial->path);

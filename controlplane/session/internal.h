@@ -127,7 +127,7 @@ struct quic_conn {
 	uint64_t settle_ns;
 
 	/* the peer */
-	bool expects, key_seen, proved, mismatch, was_reset;
+	bool expects, key_seen, proved, mismatch, was_reset, hoards;
 	uint8_t expect[32], peer_key[32], peer_id[32];
 	int tls_err;
 	struct quic_tls_in tls_in;
@@ -215,6 +215,11 @@ struct quic_accept {
 enum vx6_status quic_conn_accept(struct quic_endpoint *ep,
 				 const struct quic_accept *a,
 				 struct quic_conn **out);
+/* What an ngtcp2 connection is made with. */
+void quic_conn_callbacks(ngtcp2_callbacks *cb);
+void quic_conn_settings(const struct quic_conn *c, ngtcp2_settings *s);
+void quic_conn_params(const struct quic_conn *c,
+		      ngtcp2_transport_params *params);
 /* quic_conn_receive hands one datagram to c. */
 enum vx6_status quic_conn_receive(struct quic_conn *c,
 				  const struct quic_path *path, unsigned ecn,
