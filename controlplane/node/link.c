@@ -84,6 +84,18 @@ static void ask_adoption(struct peer *p)
 	say(p, MSG_LINK_OPEN, &m);
 }
 
+/* Keys come from a session's TLS state, which is freed when its link is
+ * open: a second link on it needs a fresh session. */
+static bool can_derive(const struct peer *p)
+{
+	uint8_t out[32];
+	bool ok = quic_export(p->conn, VX6_LINK_EXPORTER, p->nonce,
+			      sizeof(p->nonce), out) == VX6_OK;
+
+	sodium_memzero(out, sizeof(out));
+	return ok;
+}
+
 void link_start(struct peer *p)
 {
 	struct msg_link m;
@@ -94,6 +106,10 @@ void link_start(struct peer *p)
 	}
 	if (p->link != PEER_LINK_NONE || !p->node->plane->up)
 		return;
+	if (!can_derive(p)) {
+		peer_renew(p);
+		return;
+	}
 	if (!take_index(p)) {
 		peer_linked(p, VX6_NO_ROOM);
 		return;
@@ -285,6 +301,13 @@ void link_on_close(struct peer *p, const uint8_t *body, size_t len)
 		peer_linked(p, VX6_UNREACHABLE);
 }
 
+void link_give_up(struct peer *p)
+{
+	if (p->state == PEER_READY && p->link == PEER_LINK_OPEN)
+		refuse(p, p->peer_index, MSG_LINK_DEAD);
+	peer_link_lost(p);
+}
+
 /* What is claimed holds until the path has shown what it carries. */
 static void size_known(struct peer *p)
 {
@@ -304,8 +327,6 @@ void link_on_event(struct node *n, uint32_t index, unsigned events)
 	if (!p || !(events & VX6_LINK_EV_DOWN))
 		return;
 	log_warn("link", "down", log_node("peer", p->id));
-	if (p->conn && p->state == PEER_READY)
-		refuse(p, p->peer_index, MSG_LINK_DEAD);
-	peer_link_lost(p);
+	link_give_up(p);
 	peer_linked(p, VX6_UNREACHABLE);
 }

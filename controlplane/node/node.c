@@ -603,7 +603,7 @@ static void on_state(void *ctx, bool up)
 		n->in_plane = true;
 		for (struct peer *p = n->peers; p; p = next) {
 			next = p->next;
-			peer_link_lost(p);
+			link_give_up(p);
 		}
 		n->in_plane = false;
 		node_publish(n);
@@ -617,7 +617,7 @@ static void on_state(void *ctx, bool up)
 	node_publish(n);
 	for (struct peer *p = n->peers; p; p = next) {
 		next = p->next;
-		if (p->state == PEER_READY && p->hello_got && p->dialled)
+		if (p->state == PEER_READY && p->hello_got)
 			link_start(p);
 	}
 }

@@ -487,12 +487,25 @@ void peer_closed(struct peer *p, struct quic_conn *c,
 	else
 		log_warn("session", "no-session", log_node("peer", p->id),
 			 log_str("reason", p->error));
+	if (p->renew && !p->node->closing) {
+		p->renew = false;
+		dial_or_later(p);
+		peer_drop(p);
+		return;
+	}
 	settle_waits(p, VX6_UNREACHABLE);
 	if (p->refs == 1 && !p->wanted)
 		peer_link_lost(p);
 	else
 		redial_later(p);
 	peer_drop(p);
+}
+
+void peer_renew(struct peer *p)
+{
+	p->renew = true;
+	quic_close(p->conn, 0, "a new link needs a new session",
+		   loop_now(p->node->loop));
 }
 
 /* ---- messages ---- */

@@ -56,6 +56,7 @@ struct peer {
 	enum peer_state state;
 	struct quic_conn *conn;
 	bool dialled;   /* by us */
+	bool renew;     /* closing only to dial again */
 	int64_t stream; /* control stream; -1 = not yet */
 	bool hello_sent, hello_got;
 	uint64_t since_ns, dialled_ns;
@@ -137,6 +138,10 @@ VX6_NONNULL void link_on_open(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_ok(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_close(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_event(struct node *n, uint32_t index, unsigned events);
+/* link_give_up tells the other end that the link is dead, and ends it. */
+VX6_NONNULL void link_give_up(struct peer *p);
+/* peer_renew closes the session and dials again at once. */
+VX6_NONNULL void peer_renew(struct peer *p);
 /* peer_linked: link.c says that p's link is open now, or failed. */
 VX6_NONNULL void peer_linked(struct peer *p, enum vx6_status st);
 
