@@ -101,12 +101,12 @@ enum vx6_status port_open_mem(struct port **out, const struct port_opts *opts)
 	m->in.cap = m->out.cap = m->port.frame_cnt;
 	m->in.slot = (struct net_frame **)calloc(m->in.cap, sizeof(void *));
 	m->out.slot = (struct net_frame **)calloc(m->in.cap, sizeof(void *));
-	if (m->in.slot == NULL || m->out.slot == NULL) {
-		mem_close(&m->port);
-		return VX6_NO_MEMORY;
-	}
 	*out = &m->port;
-	return VX6_OK;
+	if (m->in.slot != NULL && m->out.slot != NULL)
+		return VX6_OK;
+	port_close(*out);
+	*out = NULL;
+	return VX6_NO_MEMORY;
 }
 
 bool port_mem_put(struct port *p, const void *data, size_t len,

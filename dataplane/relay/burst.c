@@ -83,6 +83,7 @@ static unsigned route(struct relay *r, struct lane *lane, unsigned n,
 		l->h = &r->half[idx_of(cell.circ)];
 		vx6_prefetch_w(l->h);
 		vx6_prefetch_w((uint8_t *)l->h + VX6_CACHELINE);
+		vx6_window_prefetch(&l->h->win, cell.ctr);
 		l->ctr = cell.ctr;
 		l->len = cell.len;
 		l->kind = cell.kind;
@@ -120,8 +121,6 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 			     st);
 			continue;
 		}
-		vx6_prefetch_w(
-			&l->h->win.seen[l->ctr / 64u % VX6_WINDOW_WORDS]);
 		l->layer = &r->layer[l->h - r->half];
 		l->out = &r->link[l->h->out_link];
 		lane[kept++] = *l;
@@ -224,13 +223,18 @@ static unsigned fresh(struct relay *r, struct lane *lane, unsigned n,
 
 /* ---- crypt: all AEAD of a burst together ---- */
 
-/* The keys and the first bytes of a cell's text, two cells ahead. */
+/* The key and the text of a cell, two cells ahead.  A GCM key is 20 lines of
+ * tables, the others one; iv and suite lie behind. */
 static void prefetch_crypt(const struct lane *l)
 {
 	const uint8_t *key = (const uint8_t *)l->layer;
 	const uint8_t *text = l->f->data;
 
-	for (unsigned i = 0; i < sizeof(*l->layer); i += VX6_CACHELINE)
+	vx6_prefetch(key);
+	vx6_prefetch(&l->layer->iv);
+	for (unsigned i = VX6_CACHELINE;
+	     i < VX6_AEAD_STATE && l->h->suite == VX6_SUITE_AES256_GCM;
+	     i += VX6_CACHELINE)
 		vx6_prefetch(key + i);
 	for (unsigned i = VX6_CACHELINE; i < l->came; i += VX6_CACHELINE)
 		vx6_prefetch_w(text + i);

@@ -153,7 +153,7 @@ void relay_say_link(struct relay *r, struct relay_link *l, uint64_t now)
 enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 			       uint64_t now_ns)
 {
-	const struct vx6_link_setup setup = {
+	struct vx6_link_setup setup = {
 		.keys = a->keys,
 		.peer = a->peer,
 		.ask_ns = a->ask_ns,
@@ -175,7 +175,7 @@ enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 		return VX6_EXISTS;
 	memset(l, 0, sizeof(*l));
 	st = vx6_link_init(&l->link, &setup, now_ns);
-	sodium_memzero((void *)(uintptr_t)&setup, sizeof(setup));
+	sodium_memzero(&setup, sizeof(setup));
 	if (st != VX6_OK) {
 		vx6_link_wipe(&l->link);
 		return st;

@@ -42,7 +42,7 @@ static void lose(struct control *c, const char *why)
 {
 	if (c->state == CONTROL_LIVE) /* others only looked in */
 		log_say(c->log, LOG_INFO, "control", "client-gone", "why", why,
-			NULL);
+			LOG_END);
 	close(c->client);
 	c->client = -1;
 	c->subscribed = false;
@@ -92,7 +92,7 @@ static void say_stall(struct control *c)
 	char ms[LOG_NUM];
 
 	log_say(c->log, LOG_ERROR, "worker", "stall", "ms",
-		log_num(ms, c->watch.stalled_ns / VX6_MS), NULL);
+		log_num(ms, c->watch.stalled_ns / VX6_MS), LOG_END);
 	if (c->state != CONTROL_LIVE || !c->subscribed || c->own_waits)
 		return;
 	c->own = (struct abi_msg){
@@ -113,7 +113,7 @@ static void offer(struct control *c, uint32_t seq)
 
 	if (st != VX6_OK) {
 		log_say(c->log, LOG_ERROR, "control", "no-ring", "why",
-			strerror(errno), NULL);
+			strerror(errno), LOG_END);
 		lose(c, "no memory for its rings");
 		return;
 	}
@@ -139,7 +139,7 @@ static void welcome(struct control *c)
 	}
 	c->state = CONTROL_LIVE;
 	c->clients++;
-	log_say(c->log, LOG_INFO, "control", "client", NULL);
+	log_say(c->log, LOG_INFO, "control", "client", LOG_END);
 }
 
 /* One good message in a slot of the queue; false: it is not for the worker
@@ -169,7 +169,7 @@ static void refuse(struct control *c, const struct abi_msg *m,
 	uint32_t seq = m->seq;
 
 	log_say(c->log, LOG_WARN, "control", "refused", "type",
-		abi_type_name(m->type), "why", vx6_status_text(st), NULL);
+		abi_type_name(m->type), "why", vx6_status_text(st), LOG_END);
 	if (seq != 0)
 		say_done(c, seq, st);
 	if (c->client >= 0 && (seq == 0 || st == VX6_BAD_VERSION))

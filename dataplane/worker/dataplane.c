@@ -287,12 +287,12 @@ static void say_start(const struct dp *dp)
 		vx6_aead_impl_name(), "gso", s->gso ? "yes" : "no", "gro",
 		s->gro ? "yes" : "no", "rcvbuf", log_num(rcv, s->rcvbuf),
 		"halves", log_num(halves, dp->relay.opts.halves_max), "links",
-		log_num(links, dp->relay.opts.links_max), NULL);
+		log_num(links, dp->relay.opts.links_max), LOG_END);
 	if (s->rcvbuf < asked)
 		log_say(dp->log, LOG_WARN, "dataplane", "small-buffer", "hint",
 			"cells may be lost in bursts: raise "
 			"net.core.rmem_max and net.core.wmem_max to 4194304",
-			NULL);
+			LOG_END);
 }
 
 static void say_stop(const struct dp *dp)
@@ -302,7 +302,7 @@ static void say_stop(const struct dp *dp)
 
 	log_say(dp->log, LOG_INFO, "dataplane", "stop", "rx_cells",
 		log_num(rx, n->rx_cells), "tx_cells", log_num(tx, n->tx_cells),
-		NULL);
+		LOG_END);
 }
 
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])

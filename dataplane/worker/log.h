@@ -32,8 +32,9 @@ struct log {
 
 VX6_NONNULL void log_init(struct log *l, int fd, bool json);
 
+#define LOG_END ((const char *)NULL)
 /* log_say writes an event with pairs of key and value, all char *, ended by
- * NULL.  What does not fit a line is cut off. */
+ * LOG_END.  What does not fit a line is cut off. */
 VX6_NONNULL_ARGS(1, 3, 4)
 void log_say(struct log *l, enum log_level level, const char *module,
 	     const char *event, ...);

@@ -120,8 +120,8 @@ static void op_datagram(struct input *in)
 
 static void op_cell(struct input *in)
 {
-	uint8_t link = get8(in) & 3, id = get8(in), text[VX6_LEN_MAX];
-	uint8_t p[VX6_CELL_MAX + 4096];
+	static uint8_t text[VX6_LEN_MAX], p[VX6_CELL_MAX];
+	uint8_t link = get8(in) & 3, id = get8(in);
 	struct abi_half h = dp_half(ABI_HALF_BACKWARD, id_of(id), 1, 2, 1);
 	struct dp_cell c = { .circ = h.id };
 	size_t len;
@@ -143,7 +143,7 @@ static void op_sealed(struct input *in)
 {
 	struct abi_half h = dp_half(ABI_HALF_FORWARD, id_of(get8(in)), 1, 2, 1);
 	struct vx6_layer layer = dp_layer(&h);
-	uint8_t text[VX6_LEN_MAX], p[VX6_CELL_MAX];
+	static uint8_t text[VX6_LEN_MAX], p[VX6_CELL_MAX];
 	struct dp_cell c = { .circ = h.id };
 	size_t len;
 

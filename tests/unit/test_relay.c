@@ -120,7 +120,7 @@ static size_t forward(uint8_t *out, uint64_t n, size_t len, uint16_t size)
 				   .circ = FWD,
 				   .size = size,
 				   .kind = VX6_KIND_DATA };
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 
 	return dp_seal(out, 1, &lf, &c, p,
 		       inner(p, 1000 + n, VX6_KIND_DATA, len));
@@ -133,7 +133,7 @@ static size_t backward(uint8_t *out, uint64_t n, unsigned kind, size_t len,
 				   .circ = BWD,
 				   .size = size,
 				   .kind = (uint8_t)kind };
-	uint8_t text[VX6_CELL_MAX];
+	static uint8_t text[VX6_CELL_MAX];
 
 	for (size_t i = 0; i < len; i++)
 		text[i] = (uint8_t)(i * 5 + n);
@@ -185,7 +185,7 @@ static void check_backward(struct net_frame *f, uint64_t n, uint64_t sealed,
 
 static void forward_takes_one_layer_off(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	static const size_t len[] = { 16, 17, 100, 1200, 1456 - 24 };
 
 	(void)state;
@@ -204,7 +204,7 @@ static void forward_takes_one_layer_off(void **state)
 
 static void backward_puts_one_layer_on(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	static const size_t len[] = { 16, 17, 100, 1200, 1456 - 24 };
 
 	(void)state;
@@ -225,7 +225,7 @@ static void backward_puts_one_layer_on(void **state)
 
 static void kind_belongs_to_a_layer(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = FWD,
 			     .kind = VX6_KIND_DATA };
@@ -260,15 +260,15 @@ static void kind_belongs_to_a_layer(void **state)
 
 static void inner_header_must_say_what_follows(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = FWD,
 			     .kind = VX6_KIND_DATA };
 	size_t n = inner(t, 1000, VX6_KIND_DATA, 64);
 
 	(void)state;
-	for (int off = -1; off <= 1; off += 2) {
-		vx6_h8_put(t, 1000, VX6_KIND_DATA, (size_t)(64 + off));
+	for (size_t said = 63; said <= 65; said += 2) {
+		vx6_h8_put(t, 1000, VX6_KIND_DATA, said);
 		c.ctr++;
 		refused(p, dp_seal(p, 1, &lf, &c, t, n), 1, VX6_BAD_SIZE);
 	}
@@ -281,7 +281,7 @@ static void inner_header_must_say_what_follows(void **state)
 
 static void drop_cells_end_here(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[100] = { 0 };
+	static uint8_t p[VX6_CELL_MAX], t[100] = { 0 };
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = FWD,
 			     .kind = VX6_KIND_DROP };
@@ -298,7 +298,7 @@ static void drop_cells_end_here(void **state)
 
 static void forged_cells_change_nothing(void **state)
 {
-	uint8_t good[VX6_CELL_MAX], p[VX6_CELL_MAX];
+	static uint8_t good[VX6_CELL_MAX], p[VX6_CELL_MAX];
 	size_t n = forward(good, 7, 200, 0);
 	struct vx6_window before = node.relay->half[5].win;
 	struct net_frame *f;
@@ -332,7 +332,7 @@ static void forged_cells_change_nothing(void **state)
  * reason, nothing leaves, and the honest cell passes afterwards. */
 static void header_bits_cannot_be_steered(void **state)
 {
-	uint8_t good[VX6_CELL_MAX], p[VX6_CELL_MAX];
+	static uint8_t good[VX6_CELL_MAX], p[VX6_CELL_MAX];
 	size_t n = forward(good, 7, 200, 0);
 	struct net_frame *f;
 
@@ -352,7 +352,7 @@ static void header_bits_cannot_be_steered(void **state)
 
 static void replays_are_refused(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	size_t n = forward(p, 3, 100, 0);
 
 	(void)state;
@@ -378,7 +378,7 @@ static void replays_are_refused(void **state)
 
 static void first_of_twins_wins(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], q[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX], q[VX6_CELL_MAX];
 	size_t n = forward(p, 9, 300, 0), k = backward(q, 9, 1, 300, 0);
 	unsigned sent;
 
@@ -411,7 +411,7 @@ static void first_of_twins_wins(void **state)
 
 static void ids_are_exact(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[200] = { 0 };
+	static uint8_t p[VX6_CELL_MAX], t[200] = { 0 };
 	struct dp_cell c = { .ctr = fwd.start_rx, .kind = VX6_KIND_DATA };
 	static const uint32_t id[] = { FWD + (1u << 20), FWD - (1u << 20),
 				       FWD + 1,          0x00100fffu,
@@ -435,7 +435,7 @@ static void ids_are_exact(void **state)
 
 static void a_circuit_has_one_way_in(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX];
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = FWD,
 			     .kind = VX6_KIND_DATA };
@@ -455,7 +455,7 @@ static void a_circuit_has_one_way_in(void **state)
 
 static void what_is_no_cell_of_a_link(void **state)
 {
-	uint8_t p[NET_FRAME_CAP] = { 0 }, q[VX6_CELL_MAX];
+	static uint8_t p[NET_FRAME_CAP] = { 0 }, q[VX6_CELL_MAX];
 	size_t n = forward(p, 0, 100, 0);
 	struct vx6_addr far = dp_peer(1);
 
@@ -490,7 +490,7 @@ static void what_is_no_cell_of_a_link(void **state)
 
 static void sizes_are_exact(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	size_t n = forward(p, 0, 100, 0);
 	struct abi_half h;
 
@@ -535,7 +535,7 @@ static bool share_a_run(const uint8_t *a, size_t a_len, const uint8_t *b,
 static void pads_are_fresh_and_sizes_the_circuits(void **state)
 {
 	static const uint16_t size[3] = { 0, 1232, 1452 };
-	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX], seen[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX], seen[VX6_CELL_MAX];
 
 	(void)state;
 	for (unsigned i = 0; i < 9; i++) {
@@ -602,7 +602,7 @@ static void pads_are_fresh_and_sizes_the_circuits(void **state)
 
 static void nothing_is_sent_over_the_links_limit(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	struct net_frame *f;
 
 	(void)state;
@@ -616,7 +616,7 @@ static void nothing_is_sent_over_the_links_limit(void **state)
 
 static void expired_halves_do_nothing(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	const struct abi_control ctl = { .id = BWD, .len = 8 };
 
 	(void)state;
@@ -637,7 +637,7 @@ static void expired_halves_do_nothing(void **state)
 
 static void counters_end(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	struct relay_half *h = &node.relay->half[6];
 	const struct abi_control ctl = { .id = BWD, .len = 8 };
 	const struct abi_msg *m;
@@ -663,7 +663,7 @@ static void counters_end(void **state)
 
 static void many_bad_tags_close(void **state)
 {
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	size_t n = forward(p, 0, 100, 0);
 
 	(void)state;
@@ -696,7 +696,7 @@ static size_t ctl_cell(uint8_t *out, uint64_t n, const uint8_t *text,
 
 static void control_cells_become_events(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[1440];
+	static uint8_t p[VX6_CELL_MAX], t[1440];
 	const struct abi_msg *m;
 	/* body and P, and what must be said of it */
 	static const struct {
@@ -740,7 +740,7 @@ static void control_cells_become_events(void **state)
 
 static void control_cells_have_a_rate(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[11];
+	static uint8_t p[VX6_CELL_MAX], t[11];
 	uint64_t n = 0;
 
 	(void)state;
@@ -775,7 +775,7 @@ static void control_cells_have_a_rate(void **state)
 
 static void a_full_event_queue_drops_control(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[11];
+	static uint8_t p[VX6_CELL_MAX], t[11];
 
 	(void)state;
 	ctl_text(t, 4, 8, sizeof(t));
@@ -786,7 +786,7 @@ static void a_full_event_queue_drops_control(void **state)
 static void terminals_have_no_way_on(void **state)
 {
 	struct abi_half h = dp_half(ABI_HALF_FORWARD, FWD, 1, 0, 0);
-	uint8_t p[VX6_CELL_MAX], t[11];
+	static uint8_t p[VX6_CELL_MAX], t[11];
 
 	(void)state;
 	add(&h);
@@ -800,7 +800,7 @@ static void terminals_have_no_way_on(void **state)
 static void injected_cells_share_the_counter(void **state)
 {
 	struct abi_control ctl = { .id = BWD, .len = 11 };
-	uint8_t p[VX6_CELL_MAX];
+	static uint8_t p[VX6_CELL_MAX];
 	struct net_frame *f;
 	struct vx6_cell c;
 	size_t plain;
@@ -925,7 +925,7 @@ static void the_books_balance(void **state)
 		unsigned sent, out = 0;
 
 		for (unsigned i = 0; i < n; i++) {
-			uint8_t p[VX6_CELL_MAX];
+			static uint8_t p[VX6_CELL_MAX];
 			uint32_t link;
 			size_t len = random_cell(p, &link, &e[i], used);
 

@@ -78,7 +78,7 @@ static void refused(const uint8_t *p, size_t len, uint32_t from_link,
 
 static void local_cells_go_up_unopened(void **state)
 {
-	uint8_t p[VX6_CELL_MAX], t[300];
+	static uint8_t p[VX6_CELL_MAX], t[300];
 	struct dp_cell c = { .ctr = loc.start_rx + 4,
 			     .circ = LOC,
 			     .kind = VX6_KIND_DATA };
@@ -204,7 +204,7 @@ static void a_link_without_address_is_no_route(void **state)
 	struct dp_cell c = { .ctr = f.start_rx,
 			     .circ = f.id,
 			     .kind = VX6_KIND_DATA };
-	uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX] = { 0 };
+	static uint8_t p[VX6_CELL_MAX], t[VX6_CELL_MAX] = { 0 };
 	size_t n = 8 + 64;
 
 	(void)state;
@@ -302,7 +302,7 @@ static void probes_bring_a_link_up(void **state)
 static void forged_probes_are_dropped(void **state)
 {
 	const struct dp_cell c = { .ctr = 5, .kind = VX6_KIND_PROBE };
-	uint8_t p[VX6_CELL_MAX], t[60] = { 0 };
+	static uint8_t p[VX6_CELL_MAX], t[60] = { 0 };
 
 	(void)state;
 	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);

@@ -224,20 +224,20 @@ static void log_lines_have_a_form(void **state)
 	assert_int_equal(pipe(fd), 0);
 	log_init(&l, fd[1], false);
 	log_say(&l, LOG_INFO, "worker", "start", "cpu", log_num(num, 3), "why",
-		"two words", NULL);
+		"two words", LOG_END);
 	read_log(fd[0], text, sizeof(text));
 	assert_non_null(strstr(text, "Z info worker start cpu=3 "
 				     "why=\"two words\"\n"));
 	/* repeats are counted, and told with the next */
 	for (unsigned i = 0; i < 5; i++)
-		log_say(&l, LOG_WARN, "a", "b", NULL);
-	log_say(&l, LOG_ERROR, "c", "d", NULL);
+		log_say(&l, LOG_WARN, "a", "b", LOG_END);
+	log_say(&l, LOG_ERROR, "c", "d", LOG_END);
 	read_log(fd[0], text, sizeof(text));
 	assert_non_null(strstr(text, " warning a b\n"));
 	assert_non_null(strstr(text, " warning a b repeated=4\n"));
 	assert_non_null(strstr(text, " error c d\n"));
 	log_init(&l, fd[1], true);
-	log_say(&l, LOG_INFO, "m", "e", "k", "q\"\\\n", NULL);
+	log_say(&l, LOG_INFO, "m", "e", "k", "q\"\\\n", LOG_END);
 	read_log(fd[0], text, sizeof(text));
 	assert_non_null(strstr(text,
 			       "\"level\":\"info\",\"module\":\"m\",\"event\":"
@@ -245,7 +245,7 @@ static void log_lines_have_a_form(void **state)
 	/* too long is cut, and still a line */
 	memset(text, 'x', 900);
 	text[900] = '\0';
-	log_say(&l, LOG_INFO, "m", text, NULL);
+	log_say(&l, LOG_INFO, "m", text, LOG_END);
 	read_log(fd[0], text, sizeof(text));
 	assert_true(strlen(text) < LOG_LINE);
 	assert_int_equal(text[strlen(text) - 1], '\n');
@@ -636,7 +636,8 @@ static int path_close(void **state)
 static void there_and_back(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t buf[DP_BUF], text[1300], *at, *got;
+		static uint8_t buf[DP_BUF], text[1300];
+		uint8_t *at, *got;
 		size_t len = i % 1000, size, got_len;
 		bool to_left = i % 2 != 0;
 
