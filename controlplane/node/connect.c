@@ -12,7 +12,7 @@
 
 #define AGAIN_MIN_NS (500 * VX6_MS)
 #define AGAIN_MAX_NS (10 * VX6_SEC)
-#define HOPS_NS      (250 * VX6_MS) /* that `ready` waits for PONGs */
+#define HOPS_NS      (2 * VX6_SEC) /* that `ready` waits for PONGs and spares */
 
 struct forward_job {
 	struct node_grave grave;
@@ -30,8 +30,7 @@ struct forward_job {
 	bool ready; /* the tunnel stands and OPEN was answered once */
 	bool dead;
 	struct loop_timer again, hops;
-	unsigned hops_left; /* of the circuit in use: PONGs that are due */
-	uint64_t took_ns;   /* from the request until it could be used */
+	uint64_t took_ns; /* from the request until it could be used */
 	uint64_t backoff_ns, start_ns, down_ns;
 	uint64_t served, moves, gap_ns;
 	char reason[256];
@@ -226,7 +225,7 @@ static void probed(void *ctx, enum vx6_status how)
 		return;
 	}
 	j->took_ns = loop_now(j->node->loop) - j->start_ns;
-	if (again || j->hops_left == 0)
+	if (again || !tunnel_settling(j->tunnel))
 		use_tunnel(j);
 	else
 		loop_timer_set(&j->hops, loop_now(j->node->loop) + HOPS_NS);
@@ -264,9 +263,6 @@ static void on_hop(void *ctx, struct tunnel *t, struct circuit *c, unsigned i,
 	json_t *o;
 
 	(void)t;
-	if (!spare && j->hops_left > 0 && --j->hops_left == 0 &&
-	    j->hops.due_ns != VX6_NEVER)
-		loop_timer_set(&j->hops, 0);
 	if (i + 1 >= c->hops)
 		return; /* the end is no relay */
 	o = json_pack("{s:i, s:i, s:s, s:f}", "n", (int)i + 1, "of",
@@ -276,6 +272,15 @@ static void on_hop(void *ctx, struct tunnel *t, struct circuit *c, unsigned i,
 	if (spare)
 		json_object_set_new(o, "spare", json_true());
 	event(j, "hop", o);
+}
+
+static void on_settled(void *ctx, struct tunnel *t)
+{
+	struct forward_job *j = ctx;
+
+	(void)t;
+	if (j->hops.due_ns != VX6_NEVER)
+		loop_timer_set(&j->hops, 0);
 }
 
 static void on_ready(void *ctx, struct tunnel *t)
@@ -356,6 +361,7 @@ static void on_ended(void *ctx, struct tunnel *t, enum tunnel_fail how,
 static void dial(struct forward_job *j)
 {
 	static const struct tunnel_events ev = { .hop = on_hop,
+						 .settled = on_settled,
 						 .ready = on_ready,
 						 .moved = on_moved,
 						 .down = on_down,
@@ -534,9 +540,6 @@ void connect_run(void *ctx, struct api_call *call, const json_t *args)
 	}
 	loop_timer_init(&j->again, n->loop, on_again, j);
 	loop_timer_init(&j->hops, n->loop, on_hops_late, j);
-	if (!j->plan.direct)
-		j->hops_left =
-			(j->plan.via_cnt ? j->plan.via_cnt : j->plan.hops) + 1;
 	j->next = n->forwards;
 	n->forwards = j;
 	api_on_cancel(call, cancelled, j);

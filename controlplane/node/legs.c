@@ -203,6 +203,23 @@ static void retry_later(struct tunnel *t)
 	loop_timer_set(&t->rebuild, loop_now(t->node->loop) + t->backoff_ns);
 }
 
+bool tunnel_settling(const struct tunnel *t)
+{
+	for (unsigned i = 0; i < SURVIVE_LEGS; i++) {
+		const struct circuit *c = t->leg[i].c;
+
+		if (c && (!t->leg[i].open || c->rtt_told + 1u < c->hops))
+			return true;
+	}
+	return false;
+}
+
+static void settled(struct tunnel *t)
+{
+	if (!tunnel_settling(t) && !t->dead)
+		t->ev.settled(t->ctx, t);
+}
+
 /* Which of the two named paths is free decides what the new leg is: the
  * main path if it is not standing, else the spare's. */
 static void fill_up(struct tunnel *t)
@@ -215,6 +232,7 @@ static void fill_up(struct tunnel *t)
 			spare = false;
 		if (build(t, spare) != VX6_OK) {
 			retry_later(t);
+			settled(t);
 			return;
 		}
 	}
@@ -409,9 +427,8 @@ static void measured(void *ctx, struct circuit *c, unsigned i, uint64_t rtt)
 {
 	struct tunnel_leg *l = ctx;
 
-	if (l->t->ev.hop)
-		l->t->ev.hop(l->t->ctx, l->t, c, i, rtt,
-			     leg_no(l) != l->t->use);
+	l->t->ev.hop(l->t->ctx, l->t, c, i, rtt, leg_no(l) != l->t->use);
+	settled(l->t);
 }
 
 /* Before the tunnel stands a path that was named and cannot be built is an
@@ -448,6 +465,7 @@ static void ended(void *ctx, struct circuit *c, enum origin_why why,
 		t->ev.down(t->ctx, t, text);
 	}
 	retry_later(t);
+	settled(t);
 }
 
 bool legs_try_next(struct tunnel *t)

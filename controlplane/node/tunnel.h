@@ -56,6 +56,8 @@ struct tunnel_events { /* client's side */
 	/* hop: of = relays of the path; i counts from 0, of means the end. */
 	void (*hop)(void *ctx, struct tunnel *t, struct circuit *c, unsigned i,
 		    uint64_t rtt_ns, bool spare);
+	/* settled: no circuit is being built or measured any more. */
+	void (*settled)(void *ctx, struct tunnel *t);
 	void (*ready)(void *ctx, struct tunnel *t);
 	void (*moved)(void *ctx, struct tunnel *t, uint64_t gap_ns,
 		      const char *reason);
@@ -76,6 +78,8 @@ VX6_NONNULL void tunnel_close(struct tunnel *t);
 VX6_NONNULL struct mux *tunnel_mux(const struct tunnel *t);
 VX6_NONNULL uint32_t tunnel_number(const struct tunnel *t);
 VX6_NONNULL bool tunnel_uses(const struct tunnel *t, const struct chan *ch);
+/* tunnel_settling: a circuit is being built or measured. */
+VX6_NONNULL bool tunnel_settling(const struct tunnel *t);
 /* tunnel_build_ns: CREATE to CREATED of the circuit in use, 0 if direct. */
 VX6_NONNULL uint64_t tunnel_build_ns(const struct tunnel *t);
 /* tunnel_json_path is the path in use, tunnel_json_spares those of the
