@@ -115,7 +115,8 @@ static void say(struct api_conn *c, json_t *line)
 		return;
 	}
 	if (line == NULL ||
-	    json_dump_callback(line, queue_add, c, JSON_COMPACT) != 0 ||
+	    json_dump_callback(line, queue_add, c,
+			       JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0 ||
 	    queue_add("\n", 1, c) != 0)
 		die(c);
 	else

@@ -21,7 +21,8 @@ static void say_json(struct cli *cli, int code, const char *hint,
 				message, "hint", hint);
 
 	if (doc != NULL)
-		json_dumpf(doc, cli->err, JSON_COMPACT);
+		json_dumpf(doc, cli->err,
+			   JSON_COMPACT | JSON_REAL_PRECISION(9));
 	fputc('\n', cli->err);
 	json_decref(doc);
 }
@@ -90,7 +91,9 @@ int cli_usage(struct cli *cli, const struct cli_command *cmd, const char *fmt,
 
 int cli_json(struct cli *cli, const json_t *doc)
 {
-	json_dumpf(doc, cli->out, cli->out_tty ? JSON_INDENT(2) : JSON_COMPACT);
+	json_dumpf(doc, cli->out,
+		   (cli->out_tty ? JSON_INDENT(2) : JSON_COMPACT) |
+			   JSON_REAL_PRECISION(9));
 	fputc('\n', cli->out);
 	return CLI_OK;
 }

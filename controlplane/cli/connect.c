@@ -168,7 +168,7 @@ static void say_event(struct cli *cli, const json_t *e, const char *service,
 	const char *kind = say_text(e, "event");
 
 	if (cli->json) {
-		json_dumpf(e, cli->out, JSON_COMPACT);
+		json_dumpf(e, cli->out, JSON_COMPACT | JSON_REAL_PRECISION(9));
 		fputc('\n', cli->out);
 	} else if (strcmp(kind, "hop") == 0) {
 		say_hop(cli, e);
