@@ -21,7 +21,7 @@ static int sign_cert(struct quic_cert *c, ed25519_key *key, WC_RNG *rng)
 	n = wc_InitCert(x);
 	if (n != 0)
 		goto out;
-	strcpy(x->subject.commonName, "n");
+	memcpy(x->subject.commonName, "n", 2);
 	x->sigType = CTC_ED25519;
 	x->daysValid = 3650;
 	x->selfSigned = 1;

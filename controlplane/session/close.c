@@ -57,6 +57,11 @@ static void take_reason(char out[QUIC_REASON], const uint8_t *text, size_t len)
 	out[n] = '\0';
 }
 
+static void words(struct quic_close *why, const char *text)
+{
+	snprintf(why->reason, sizeof(why->reason), "%s", text);
+}
+
 static void by_peer(struct quic_conn *c, struct quic_close *why)
 {
 	const ngtcp2_ccerr *e = ngtcp2_conn_get_ccerr(c->q);
@@ -64,8 +69,8 @@ static void by_peer(struct quic_conn *c, struct quic_close *why)
 	why->kind = QUIC_CLOSE_PEER;
 	if (c->was_reset) {
 		why->kind = QUIC_CLOSE_ERROR;
-		strcpy(why->reason, "the peer does not know this connection "
-				    "any more: it was restarted");
+		words(why, "the peer does not know this connection "
+			   "any more: it was restarted");
 		return;
 	}
 	why->code = e->error_code;
@@ -83,7 +88,7 @@ static void by_peer(struct quic_conn *c, struct quic_close *why)
 			 alert_text(alert), alert);
 	} else if (e->error_code == NGTCP2_CONNECTION_REFUSED) {
 		why->kind = QUIC_CLOSE_REFUSED;
-		strcpy(why->reason, "the peer refused the connection");
+		words(why, "the peer refused the connection");
 	} else {
 		why->kind = QUIC_CLOSE_ERROR;
 		snprintf(why->reason, sizeof(why->reason),
@@ -144,7 +149,7 @@ void quic_conn_fail(struct quic_conn *c, int err)
 		return;
 	case NGTCP2_ERR_IDLE_CLOSE:
 		why.kind = QUIC_CLOSE_IDLE;
-		strcpy(why.reason, "nothing was heard of the peer in time");
+		words(&why, "nothing was heard of the peer in time");
 		quic_conn_end(c, &why, NULL);
 		return;
 	case NGTCP2_ERR_DROP_CONN:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn: a connection from its first packet to `ready`, and its paths. */
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -508,10 +509,10 @@ static void give_up(struct quic_conn *c)
 {
 	struct quic_close why = { .kind = QUIC_CLOSE_HANDSHAKE };
 
-	strcpy(why.reason, c->completed
-				   ? "the handshake was not confirmed in time"
-				   : "no handshake within its time: nobody "
-				     "there, or UDP does not get through");
+	snprintf(why.reason, sizeof(why.reason), "%s",
+		 c->completed ? "the handshake was not confirmed in time"
+			      : "no handshake within its time: nobody there, "
+				"or UDP does not get through");
 	quic_conn_end(c, &why, NULL);
 }
 

@@ -268,7 +268,8 @@ void quic_shut(struct quic_endpoint *ep, uint64_t now_ns)
 	for (struct quic_conn *c = ep->all; c; c = c->next) {
 		if (c->state == CONN_LINGER || c->close_req)
 			continue;
-		strcpy(c->close_reason, "shutting down");
+		static const char text[] = "shutting down";
+		memcpy(c->close_reason, text, sizeof(text));
 		c->close_code = 0;
 		c->close_req = true;
 		ep->has_closes = true;

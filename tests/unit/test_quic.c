@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
@@ -231,7 +232,7 @@ static void speak(struct quic_conn *c, const char *name)
 	char text[16];
 	uint8_t params[512];
 
-	strcpy(text, name);
+	snprintf(text, sizeof(text), "%s", name);
 	wolfSSL_free(c->ssl);
 	c->ssl = wolfSSL_new(c->ep->client_ctx);
 	assert_non_null(c->ssl);

@@ -29,10 +29,9 @@ static size_t unhex(const char *hex, uint8_t *out, size_t cap)
 
 	assert_true(n <= cap);
 	for (size_t i = 0; i < n; i++) {
-		unsigned v;
+		const char two[3] = { hex[2 * i], hex[2 * i + 1], 0 };
 
-		assert_int_equal(sscanf(hex + 2 * i, "%2x", &v), 1);
-		out[i] = (uint8_t)v;
+		out[i] = (uint8_t)strtoul(two, NULL, 16);
 	}
 	return n;
 }
