@@ -45,7 +45,9 @@ STATS_NAMES = ("rx_cells rx_bytes tx_cells tx_bytes forwarded backwarded up "
 SLOTS, SLOT, RING = 1024, 2048, 192
 
 
-def mapped(host, port):
+def mapped(host, port, *_):
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host), port
     return bytes(10) + b"\xff\xff" + socket.inet_aton(host), port
 
 
@@ -98,25 +100,27 @@ class HalfKeys:
 class Plane:
     """One vx6-dataplane process."""
 
-    def __init__(self, name, *more, port=0):
+    def __init__(self, name, *more, port=0, listen="127.0.0.1"):
         self.dir = tempfile.mkdtemp(prefix=f"vx6-{name}-")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(os.path.join(self.dir, "notify"))
         self.notify.settimeout(WAIT_S)
         self.log = open(os.path.join(self.dir, "log"), "w+b")
         self.proc = None
+        self.listen = listen
         self.start(port, more)
 
     def start(self, port=0, more=()):
         env = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"))
         self.proc = subprocess.Popen(
-            [PROGRAM, "--run", self.dir, "--listen", f"127.0.0.1:{port}",
+            [PROGRAM, "--run", self.dir, "--listen", f"{self.listen}:{port}",
              "--halves", "1024", "--links", "256", *more],
             stderr=self.log, env=env)
         assert self.notify.recv(100) == b"READY=1"
         text = self.text()
-        self.at = ("127.0.0.1",
-                   int(re.findall(r'listen\W{1,3}127\.0\.0\.1:(\d+)', text)[-1]))
+        port = re.findall(r"listen\W{1,3}[0-9.:\[\]]+:(\d+)", text)[-1]
+        host = "::1" if self.listen == "[::]" else self.listen
+        self.at = (host, int(port))
 
     def text(self):
         self.log.seek(0)
@@ -264,17 +268,19 @@ def half(kind, no, in_link, out_link, out_id, keys, rx, tx=0):
 class Path:
     """Three planes, and both ends of one circuit through them."""
 
-    def __init__(self):
-        self.planes = [Plane(n) for n in "abc"]
-        self.left, self.right = self.udp(), self.udp()
+    def __init__(self, listen):
+        self.planes = [Plane(n, listen=listen) for n in "abc"]
+        host = self.planes[0].at[0]
+        self.left, self.right = self.udp(host), self.udp(host)
         self.links = [Keys(i) for i in range(1, 5)]
         self.f = [HalfKeys(f"f{i}", 1 + i % 2) for i in range(4)]
         self.b = [HalfKeys(f"b{i}", 1 + i % 2) for i in range(4)]
 
     @staticmethod
-    def udp():
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.bind(("127.0.0.1", 0))
+    def udp(host="127.0.0.1"):
+        s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET,
+                          socket.SOCK_DGRAM)
+        s.bind((host, 0))
         s.settimeout(WAIT_S)
         return s
 
@@ -344,8 +350,8 @@ class Path:
 
 
 @contextlib.contextmanager
-def path_of_three():
-    path = Path()
+def path_of_three(listen="127.0.0.1"):
+    path = Path(listen)
     try:
         yield path
     finally:
@@ -377,6 +383,14 @@ def cells_go_through_three_processes():
             assert not bad, bad
         assert [p.end() for p in path.planes] == [0, 0, 0]
         assert not any(os.path.exists(p.path()) for p in path.planes)
+
+
+def ipv6_and_the_default_address_work():
+    with path_of_three("[::]") as path:
+        clients = [Client(p) for p in path.planes]
+        path.program(clients)
+        path.there_and_back(20)
+        assert clients[1].stats()[1]["forwarded"] == 20
 
 
 def cells_flow_after_the_client_was_killed():
@@ -557,6 +571,7 @@ def logs_name_no_peer():
 
 
 TESTS = [cells_go_through_three_processes,
+         ipv6_and_the_default_address_work,
          cells_flow_after_the_client_was_killed,
          links_between_processes_come_up,
          local_cells_use_the_ring_of_the_day,
