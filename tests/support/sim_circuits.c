@@ -10,7 +10,8 @@
 #include "dataplane/base/bytes.h"
 #include "tests/support/sim_own.h"
 
-#define SETTLE_NS (120 * VX6_SEC) /* longer than anybody waits in a row */
+#define ONE_TIME_MAX 100000u         /* events at one instant */
+#define SETTLE_NS    (120 * VX6_SEC) /* longer than anybody waits in a row */
 
 void sim_fault(struct sim *s, const char *fmt, ...)
 {
@@ -255,9 +256,13 @@ static void mix(struct sim *s, uint64_t v)
 
 static void run(struct sim *s, uint64_t until_ns)
 {
+	uint32_t at_once = 0;
 	struct sim_event e;
 
 	while (!s->told.fault[0] && sim_next(s, until_ns, &e)) {
+		at_once = e.at_ns > s->now ? 0 : at_once + 1;
+		if (at_once > ONE_TIME_MAX)
+			sim_fault(s, "time stands still");
 		s->now = e.at_ns;
 		s->told.now_ns = s->now;
 		s->told.events++;
