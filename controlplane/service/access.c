@@ -59,9 +59,9 @@ static uint32_t find(const struct access_table *t, const char *name)
 	padded(want, name);
 	for (uint32_t i = 0; i < t->max; i++) {
 		uint32_t same = sodium_memcmp(t->entry[i].name, want,
-					      NAME_TEXT) == 0 &&
-				i < t->cnt;
+					      NAME_TEXT) == 0;
 
+		same &= (uint32_t)(i < t->cnt); /* and not before: no && */
 		at = same ? i : at;
 	}
 	return at;

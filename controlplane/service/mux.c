@@ -211,12 +211,17 @@ enum vx6_status mux_hub_open(struct mux_hub **out, struct loop *l,
 
 void mux_hub_close(struct mux_hub *hub)
 {
+	struct mux_stream *s;
+
 	if (!hub)
 		return;
 	while (!TAILQ_EMPTY(&hub->muxes))
 		mux_gone(TAILQ_FIRST(&hub->muxes));
-	while (!TAILQ_EMPTY(&hub->orphans))
-		stream_free(TAILQ_FIRST(&hub->orphans));
+	while ((s = TAILQ_FIRST(&hub->orphans))) {
+		TAILQ_REMOVE(&hub->orphans, s, at);
+		s->in = NULL;
+		stream_free(s);
+	}
 	bridge_env_free(&hub->env);
 	free(hub);
 }

@@ -81,6 +81,7 @@ static void timers_fire_in_order(void **state)
 	uint64_t base, order = 0;
 
 	(void)state;
+	assert_non_null(all);
 	vx6_rand_seed(&r, (const uint8_t[32]){ 1 });
 	all->loop = plain_loop();
 	base = loop_now(all->loop);
