@@ -20,6 +20,7 @@
 
 #define LIFE_SLACK_NS (30 * VX6_SEC)
 #define LIFE_MIN      60u /* minutes asked for */
+#define LINGER_NS     (250 * VX6_MS)
 
 static void step(struct circuit *c, enum origin_ev kind, unsigned hop,
 		 unsigned code);
@@ -73,7 +74,9 @@ static void let_go(struct circuit *c)
 
 static void on_timer(void *ctx)
 {
-	step(ctx, ORIGIN_EV_TICK, 0, 0);
+	struct circuit *c = ctx;
+
+	step(c, c->released ? ORIGIN_EV_CLOSE : ORIGIN_EV_TICK, 0, 0);
 }
 
 /* ---- what core/origin asks for ---- */
@@ -371,7 +374,7 @@ static void control(struct circuit *c, const struct vx6_leg_open *o)
 
 	c->node->stats.control_in++;
 	if (vx6_ctl_parse(&m, o->plain, o->len) == VX6_OK &&
-	    m.type == VX6_CTL_PONG)
+	    m.type == VX6_CTL_PONG && !c->released)
 		pong(c, o->from, m.body);
 }
 
@@ -537,7 +540,7 @@ void circuit_half(struct node *n, void *owner, enum abi_half_event event)
 
 	(void)n;
 	if (event == ABI_HALF_EXPIRED || event == ABI_HALF_EXHAUSTED)
-		step(c, ORIGIN_EV_LOST, 0, 0);
+		step(c, ORIGIN_EV_CLOSE, 0, 0);
 }
 
 /* ---- building ---- */
@@ -592,6 +595,18 @@ void circuit_destroy(struct circuit *c)
 {
 	c->ev.ended = quiet;
 	step(c, ORIGIN_EV_CLOSE, 0, 0);
+}
+
+void circuit_release(struct circuit *c)
+{
+	c->ev.ended = quiet;
+	if (c->origin.state != ORIGIN_OPEN) {
+		step(c, ORIGIN_EV_CLOSE, 0, 0);
+		return;
+	}
+	c->released = true;
+	c->chan.tunnel = NULL;
+	loop_timer_set(&c->timer, loop_now(c->node->loop) + LINGER_NS);
 }
 
 /* ---- looking at them ---- */

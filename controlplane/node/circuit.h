@@ -59,7 +59,8 @@ struct circuit {
 	unsigned rtt_told;
 	uint32_t pending; /* adds in the plane */
 	bool gone;        /* let go: first is not held any more */
-	bool zombie;      /* freed when pending is 0 */
+	bool released;
+	bool zombie; /* freed when pending is 0 */
 	uint64_t cells_out, cells_in;
 };
 
@@ -72,6 +73,11 @@ circuit_build(struct node *n, const uint8_t id[][32], unsigned hops,
 
 /* circuit_destroy closes it without `ended`. */
 VX6_NONNULL void circuit_destroy(struct circuit *c);
+
+/* circuit_release closes it without `ended`, a moment later: what was sent
+ * through it just now would else race with its DESTROY, which goes another
+ * way. */
+VX6_NONNULL void circuit_release(struct circuit *c);
 
 /* circuit_measure sends a PING to every hop; `hop` tells the answers. */
 VX6_NONNULL void circuit_measure(struct circuit *c);

@@ -517,8 +517,11 @@ void legs_close(struct tunnel *t)
 	loop_timer_clear(&t->timer);
 	loop_timer_clear(&t->rebuild);
 	loop_timer_clear(&t->worn);
-	for (unsigned i = 0; i < SURVIVE_LEGS; i++)
-		drop_leg(t, i);
+	for (unsigned i = 0; i < SURVIVE_LEGS; i++) {
+		if (t->leg[i].c)
+			circuit_release(t->leg[i].c);
+		t->leg[i] = (struct tunnel_leg){ .t = t };
+	}
 }
 
 void tunnel_path(const struct tunnel *t, const struct chan *ch,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -26,6 +27,7 @@
 #define OWN_LINKS_MAX  256u
 #define OWN_HALVES_MAX 8192u
 #define CHANS_MAX      65536u
+#define SWEEP_NS       (2 * VX6_SEC)
 
 uint32_t node_wall(void)
 {
@@ -308,7 +310,9 @@ static bool on_send(void *ctx, struct quic_conn *c,
 
 	if (!chan_is_pseudo(&path->remote))
 		return send_real(n, path, data, len, segment, ecn);
-	struct chan *ch = tunnel_chan(n, quic_user(c), &path->remote);
+	/* Resets and Retries belong to no connection. */
+	struct chan *ch = tunnel_chan(n, c ? quic_user(c) : NULL,
+				      &path->remote);
 
 	for (size_t at = 0; ch && at < len; at += segment ? segment : len) {
 		size_t one = segment && len - at > segment ? segment : len - at;
@@ -631,6 +635,15 @@ static void on_quic_timer(void *ctx)
 	quic_tick(n->quic, loop_now(n->loop));
 }
 
+static void on_sweep(void *ctx)
+{
+	struct node *n = ctx;
+
+	tunnels_sweep(n);
+	relay_sweep(n);
+	loop_timer_set(&n->sweep_timer, loop_now(n->loop) + SWEEP_NS);
+}
+
 void node_prepare(struct node *n)
 {
 	tunnels_prepare(n);
@@ -804,6 +817,8 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 		return st;
 	loop_timer_init(&n->quic_timer, n->loop, on_quic_timer, n);
 	loop_timer_init(&n->record_timer, n->loop, on_record_timer, n);
+	loop_timer_init(&n->sweep_timer, n->loop, on_sweep, n);
+	on_sweep(n);
 	node_publish(n);
 	node_services_changed(n);
 	st = commands_open(n, why);
@@ -840,12 +855,24 @@ enum vx6_status node_open(struct node **out, struct loop *loop,
 	return VX6_OK;
 }
 
+/* Goodbyes travel inside circuits, which DESTROY takes down another way:
+ * they get a head start. */
+static void close_tunnels(struct node *n)
+{
+	struct timespec head_start = { .tv_nsec = (long)(100 * VX6_MS) };
+	bool any = n->tunnels != NULL;
+
+	connects_close(n);
+	while (n->tunnels)
+		tunnel_close(n->tunnels);
+	if (any && n->circuits)
+		nanosleep(&head_start, NULL);
+}
+
 static void close_traffic(struct node *n)
 {
 	if (n->plane && n->quic) {
-		connects_close(n);
-		while (n->tunnels)
-			tunnel_close(n->tunnels);
+		close_tunnels(n);
 		while (n->circuits)
 			circuit_destroy(n->circuits);
 		relay_close_all(n);
@@ -872,6 +899,8 @@ void node_close(struct node *n)
 		loop_timer_clear(&n->quic_timer);
 	if (n->record_timer.loop)
 		loop_timer_clear(&n->record_timer);
+	if (n->sweep_timer.loop)
+		loop_timer_clear(&n->sweep_timer);
 	for (unsigned i = 0; i < n->udp_cnt; i++)
 		loop_udp_close(n->udp[i]);
 	access_free(&n->access);

@@ -100,7 +100,7 @@ struct node {
 	struct forward_job *forwards;
 	uint32_t relay_cnt, end_cnt, circuit_cnt, next_n;
 
-	struct loop_timer quic_timer, record_timer;
+	struct loop_timer quic_timer, record_timer, sweep_timer;
 	uint8_t record[NODE_RECORD_MAX];
 	size_t record_len;
 	uint64_t sequence, expires_s; /* of our record */

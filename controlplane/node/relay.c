@@ -312,6 +312,11 @@ static void do_answer(struct relay_circ *c)
 		.suite = c->slot.suite,
 	};
 
+	/* Whoever failed has no circuit, but its answer needs an id that no
+	 * other circuit has: the hop before will destroy it. */
+	if (c->forward_id == 0)
+		c->forward_id = ids_take(&c->node->ids, c,
+					 NODE_ID_RELAY_FORWARD);
 	randombytes_buf(random, sizeof(random));
 	vx6_created_wrap(reply, &c->secret, &st,
 			 ok && c->have_reply ? c->reply : NULL, random);
@@ -722,7 +727,25 @@ void relay_half(struct node *n, void *owner, enum abi_half_event event)
 	if (event == ABI_HALF_IDLE)
 		return; /* streams may be silent for as long as they like */
 	log_info("relay", "worn-out", log_u64("circuit", c->n));
-	step(c, HOP_EV_DESTROY_NEXT, 0);
+	c->hop.due_ns = 0; /* its life is over: both sides are told */
+	step(c, HOP_EV_TICK, 0);
+}
+
+/* A client's pings come every 15 s, so a silent circuit has no client. */
+void relay_sweep(struct node *n)
+{
+	uint64_t now = loop_now(n->loop);
+	uint64_t limit = n->cfg.timers.circuit_unused_ns;
+	struct relay_circ *c = n->relays;
+
+	while (c) {
+		struct relay_circ *next = c->next_in_list;
+
+		if (c->end && c->hop.state == HOP_OPEN &&
+		    now - c->end->chan.rx_ns >= limit)
+			step(c, HOP_EV_DESTROY_NEXT, 0);
+		c = next;
+	}
 }
 
 /* ---- looking at them ---- */

@@ -39,6 +39,9 @@ VX6_NONNULL void relay_control(struct node *n, void *owner, const uint8_t *body,
 VX6_NONNULL void relay_half(struct node *n, void *owner,
 			    enum abi_half_event event);
 
+/* relay_sweep ends circuits in which nothing was said for long. */
+VX6_NONNULL void relay_sweep(struct node *n);
+
 /* relay_list appends what circuit.list says of them. */
 VX6_NONNULL void relay_list(struct node *n, json_t *to);
 

@@ -79,6 +79,8 @@ void tunnel_fail(struct tunnel *t, enum tunnel_fail how, const char *text)
 	if (c) {
 		quic_set_user(c, NULL);
 		quic_close(c, 0, "tunnel ends", loop_now(t->node->loop));
+		/* The goodbye leaves before the circuits under it do. */
+		t->node->plane->ops->flush(t->node->plane);
 	}
 	if (t->client)
 		t->ev.ended(t->ctx, t, how, text);
@@ -268,6 +270,39 @@ void tunnel_closed(struct tunnel *t, const struct quic_close *why)
 	    why->kind == QUIC_CLOSE_HANDSHAKE && legs_try_next(t))
 		return;
 	tunnel_fail(t, how, text);
+}
+
+/* An owner's tunnel whose circuit is gone may come back over another one;
+ * without streams there is no reason to wait for long. */
+static void look_after(struct tunnel *t, uint64_t now)
+{
+	struct quic_path path;
+	struct quic_stats q;
+
+	quic_path(t->conn, &path);
+	if (!chan_is_pseudo(&path.remote) ||
+	    chan_of(t->node, &path.remote) != NULL) {
+		t->orphan_ns = 0;
+		return;
+	}
+	if (t->orphan_ns == 0)
+		t->orphan_ns = now;
+	quic_stats(t->conn, &q);
+	if (q.streams == 0 &&
+	    now - t->orphan_ns >= t->node->cfg.timers.session_unused_ns)
+		tunnel_fail(t, TUNNEL_FAIL_UNREACHABLE, "nobody came back");
+}
+
+void tunnels_sweep(struct node *n)
+{
+	uint64_t now = loop_now(n->loop);
+	struct tunnel *next;
+
+	for (struct tunnel *t = n->tunnels; t; t = next) {
+		next = t->next;
+		if (!t->client && t->conn)
+			look_after(t, now);
+	}
 }
 
 /* ---- looking at them ---- */

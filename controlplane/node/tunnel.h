@@ -106,6 +106,9 @@ VX6_NONNULL void tunnel_ready(struct node *n, struct quic_conn *c);
 VX6_NONNULL void tunnel_moved(struct tunnel *t, const struct quic_path *path);
 VX6_NONNULL void tunnel_closed(struct tunnel *t, const struct quic_close *why);
 
+/* tunnels_sweep ends owners' tunnels that nobody comes back to. */
+VX6_NONNULL void tunnels_sweep(struct node *n);
+
 /* tunnels_prepare tells survival what QUIC knows, once a turn. */
 VX6_NONNULL void tunnels_prepare(struct node *n);
 

@@ -32,6 +32,7 @@ struct tunnel {
 	struct quic_conn *conn;
 	struct mux *mux;
 	uint64_t start_ns;
+	uint64_t orphan_ns; /* owner: since when no circuit carries it */
 
 	struct tunnel_leg leg[SURVIVE_LEGS];
 	uint8_t use;
