@@ -751,6 +751,31 @@ static void open_in_pieces(void **state)
 	rig_close(r);
 }
 
+/* STOP_SENDING, or RESET_STREAM, alone: each is RST for the target. */
+static void stop_or_reset_alone(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rig *r = raw_client(NULL);
+		struct pair_side *s = &r->p->side[0];
+		uint8_t msg[512];
+		size_t len = open_message(msg, "svc", MSG_TCP);
+
+		r->target.script = (struct app_script){ .send = 3 };
+		say(r, msg, len, len, false);
+		UNTIL(r, heard(r)->len > MSG_HEAD_LEN + 3);
+		if (i == 0)
+			quic_stream_stop(s->conn, s->in.last, 99);
+		else
+			quic_stream_reset(s->conn, s->in.last, 99);
+		UNTIL(r, has_ended(&r->target.app[0]));
+		assert_true(r->target.app[0].got_rst);
+		UNTIL(r, heard(r)->closed == 1);
+		assert_true(all_closed(r));
+		rig_close(r);
+	}
+}
+
 /* What is no OPEN closes the tunnel, and nobody's target is connected. */
 static void other_messages_close_the_tunnel(void **state)
 {
@@ -942,6 +967,7 @@ int main(void)
 		cmocka_unit_test(names_are_checked),
 		cmocka_unit_test(refusals_look_the_same),
 		cmocka_unit_test(open_in_pieces),
+		cmocka_unit_test(stop_or_reset_alone),
 		cmocka_unit_test(other_messages_close_the_tunnel),
 		cmocka_unit_test(hostile_open_bytes),
 		cmocka_unit_test(slow_open_ends),
