@@ -19,6 +19,7 @@
 #include "dataplane/wire/window.h"
 
 #define LIFE_SLACK_NS (30 * VX6_SEC) /* the plane's expiry is the back-up */
+#define NO_ID         UINT32_C(0xfff00000) /* index 0: never a circuit */
 
 struct end { /* of a circuit that ends here.  Secret. */
 	struct vx6_layer fwd, bwd;
@@ -321,11 +322,12 @@ static void do_answer(struct relay_circ *c)
 	vx6_created_wrap(reply, &c->secret, &st,
 			 ok && c->have_reply ? c->reply : NULL, random);
 	vx6_msg_created_emit(
-		body, &(struct vx6_msg_created){
-			      .back_id = c->prev_back_id,
-			      .forward_id = c->forward_id ? c->forward_id : 1,
-			      .back_start = c->secret.keys.start_b,
-			      .reply = reply });
+		body,
+		&(struct vx6_msg_created){
+			.back_id = c->prev_back_id,
+			.forward_id = c->forward_id ? c->forward_id : NO_ID,
+			.back_start = c->secret.keys.start_b,
+			.reply = reply });
 	peer_send(c->prev, VX6_MSG_CREATED, body, sizeof(body));
 	vx6_create_relay_wipe(&c->secret);
 	if (ok)
