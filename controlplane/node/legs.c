@@ -392,18 +392,22 @@ static void first_leg(struct tunnel *t, unsigned leg)
 	chan_path(&l->c->chan, &path);
 	l->was_used = true;
 	t->use = (uint8_t)leg;
-	if (tunnel_dial(t, &path, l->c->chan.d) != VX6_OK) {
+	if (tunnel_dial(t, &path, l->c->chan.d) != VX6_OK)
 		tunnel_fail(t, TUNNEL_FAIL_LOCAL,
 			    "this node has no room for another connection");
-		return;
-	}
-	survive_init(&t->survive, (uint8_t)leg,
+}
+
+/* Only a confirmed connection can move: until then a leg that dies ends the
+ * attempt. */
+void legs_ready(struct tunnel *t)
+{
+	survive_init(&t->survive, t->use,
 		     vx6_rand_below(&t->node->rnd, UINT32_MAX),
 		     loop_now(t->node->loop));
 	t->surviving = true;
 	loop_timer_set(&t->timer, survive_due(&t->survive));
 	for (unsigned i = 0; i < SURVIVE_LEGS; i++)
-		if (i != leg && t->leg[i].open)
+		if (i != t->use && t->leg[i].open)
 			tell(t, SURVIVE_EV_LEG_UP, i);
 }
 

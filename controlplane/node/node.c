@@ -131,17 +131,22 @@ static void add_endpoint(struct node *n, struct node_record *rec,
 	rec->endpoint_cnt++;
 }
 
-static void fill_endpoints(struct node *n, struct node_record *rec)
+static bool is_any(const struct vx6_addr *a)
 {
 	static const uint8_t any[16], any4[16] = { [10] = 0xff, [11] = 0xff };
 
+	return memcmp(a->ip, any, 16) == 0 || memcmp(a->ip, any4, 16) == 0;
+}
+
+static void fill_endpoints(struct node *n, struct node_record *rec)
+{
 	for (uint32_t i = 0; i < n->cfg.control.advertise_cnt; i++)
 		add_endpoint(n, rec, &n->cfg.control.advertise[i]);
 	for (unsigned i = 0; i < n->udp_cnt && !n->cfg.control.advertise_cnt;
 	     i++) {
 		const struct vx6_addr *a = &n->listen[i];
 
-		if (memcmp(a->ip, any, 16) != 0 && memcmp(a->ip, any4, 16) != 0)
+		if (!is_any(a))
 			add_endpoint(n, rec, a);
 		else
 			node_interfaces(a->port, n, rec, add_endpoint);
@@ -517,8 +522,7 @@ static bool own_send(void *ctx, const struct vx6_addr *to, const uint8_t *data,
 	return loop_udp_send(n->udp[0], &none, to, data, len, segment, 0);
 }
 
-bool node_route(const struct node *n, const struct vx6_addr *to,
-		struct vx6_addr *local)
+static bool kernels_choice(const struct vx6_addr *to, struct vx6_addr *local)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = vx6_addr_to(to, &sa);
@@ -532,11 +536,26 @@ bool node_route(const struct node *n, const struct vx6_addr *to,
 	ok = ok && getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
 	     vx6_addr_from(local, (struct sockaddr *)&sa) == VX6_OK;
 	close(fd);
-	local->port = n->listen[0].port;
-	for (unsigned i = 0; i < n->udp_cnt; i++)
-		if (memcmp(n->listen[i].ip, local->ip, 16) == 0)
-			local->port = n->listen[i].port;
 	return ok;
+}
+
+/* A port that is bound to an address sends from that one; on a port that
+ * is bound to any, the kernel says which it would take. */
+bool node_route(const struct node *n, const struct vx6_addr *to,
+		struct vx6_addr *local)
+{
+	for (unsigned i = 0; i < n->udp_cnt; i++) {
+		const struct vx6_addr *at = &n->listen[i];
+
+		if (!is_any(at) && vx6_addr_is_v4(at) != vx6_addr_is_v4(to))
+			continue;
+		*local = *at;
+		if (is_any(at) && !kernels_choice(to, local))
+			continue;
+		local->port = at->port;
+		return true;
+	}
+	return false;
 }
 
 /* ---- plane ---- */

@@ -223,6 +223,8 @@ void tunnel_ready(struct node *n, struct quic_conn *c)
 		return;
 	}
 	t->ready = true;
+	if (!t->plan.direct)
+		legs_ready(t);
 	t->ev.ready(t->ctx, t);
 }
 

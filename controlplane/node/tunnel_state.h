@@ -65,6 +65,8 @@ VX6_NONNULL void legs_init(struct tunnel *t);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status legs_open(struct tunnel *t,
 						     char why[256]);
 VX6_NONNULL void legs_close(struct tunnel *t);
+/* legs_ready: the connection is confirmed and can move from now on. */
+VX6_NONNULL void legs_ready(struct tunnel *t);
 /* legs_try_next dials over another leg that stands; false: there is none. */
 VX6_MUST_CHECK VX6_NONNULL bool legs_try_next(struct tunnel *t);
 
