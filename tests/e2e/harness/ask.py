@@ -76,6 +76,11 @@ class Call:
         self.sock.settimeout(seconds)
 
     def close(self):
+        # first, or a thread that reads would hold the file
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.file.close()
         self.sock.close()
 

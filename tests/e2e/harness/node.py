@@ -10,19 +10,18 @@
     with client.connect("owner.web", via=["r1"]) as c:
         programs.curl(f"http://{c.listen}/page")
 
-A net has a /24 of 127/8 of its own and ports that were free, so that
-several runs do not meet.  Nothing waits for time: readiness is a condition
-asked of vx6d.
+Ports are those that were free, so that several runs do not meet.  Nothing
+waits for time: readiness is a condition asked of vx6d.
 """
 import base64
 import json
 import os
 import random
 import signal
+import socket
 
 from . import command, place, programs, tap
-from .ask import Api, Gone, Refused
-import socket
+from .ask import Api, Gone
 
 BOTH = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 
@@ -30,6 +29,22 @@ BOTH = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 SHORT = {"session_idle_s": 3, "session_ping_s": 1, "session_unused_s": 3,
          "link_ask_s": 1, "channel_ping_s": 1, "circuit_unused_s": 5,
          "redial_min_s": 0.2, "redial_max_s": 2}
+
+
+class NodeApi(Api):
+    """Says what became of vx6d when it does not answer."""
+
+    def __init__(self, node):
+        super().__init__(node.sock)
+        self.node = node
+
+    def open(self, cmd, **args):
+        try:
+            return super().open(cmd, **args)
+        except OSError as e:
+            self.node.status()
+            raise tap.Failed(f"{self.node.name}: {cmd}: {e}; "
+                             f"{self.node.last_words()}")
 
 
 class Node:
@@ -48,7 +63,7 @@ class Node:
         self.data_port = programs.free_port(self.host, BOTH)
         self.env = dict(env or {})
         self.vx6d = self.plane = None
-        self.api = Api(self.sock)
+        self.api = NodeApi(self)
         self.config = self.default_config(
             relay if data is None else data, timers)
         for key, value in (config or {}).items():
@@ -121,7 +136,7 @@ class Node:
             raise tap.Failed(f"{self.name}: vx6d ended with status "
                              f"{self.vx6d.returncode}: {self.last_words()}")
         try:
-            return self.api("status")
+            return Api(self.sock)("status")
         except (OSError, Gone):
             return None
 
@@ -199,12 +214,15 @@ class Node:
 
 
 class Net:
-    """Nodes that know each other."""
+    """Nodes that know each other.  own_hosts: each has an address of its
+    own, which is not the one that the kernel would choose to send from."""
 
-    def __init__(self, timers=None):
+    def __init__(self, timers=None, own_hosts=False, tag=None):
         self.nodes = {}
+        self.own_hosts = own_hosts
         self.timers = timers
-        self.tag = f"net{random.randrange(1 << 32):08x}-"
+        self.tag = f"net{random.randrange(1 << 32):08x}-" if tag is None \
+            else tag
         # not 127.0.0: other people's programs are there
         self.prefix = f"127.{random.randrange(16, 250)}." \
                       f"{random.randrange(1, 250)}"
@@ -213,7 +231,8 @@ class Net:
 
     def new_host(self):
         self.hosts += 1
-        return f"{self.prefix}.{self.hosts}"
+        return f"{self.prefix}.{self.hosts}" if self.own_hosts else \
+            "127.0.0.1"
 
     def node(self, name, **more):
         more.setdefault("timers", self.timers)

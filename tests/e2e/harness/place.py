@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where a run keeps its files, and what it started.
 
-    /tmp/vx6-e2e-UID/PID-START/        one run: 0700, ours
+    /tmp/vx6-e2e-UID/PID-START/        one run: 0700, ours (demo: vx6-demo-)
         pids/PID-START                 what it started and did not end yet
         ...                            nodes, logs, pages
 
@@ -17,9 +17,12 @@ import subprocess
 import tempfile
 import time
 
+GRACE_S = 20
+name = "e2e"  # of the directory; set before anything is asked for
+apart = False  # children in process groups of their own: ^C is ours alone
+
 _place = None
 _running = {}
-GRACE_S = 20
 
 
 def start_time(pid):
@@ -35,10 +38,10 @@ def tag(pid):
     return f"{pid}-{start_time(pid)}"
 
 
-def _alive(name):
+def _alive(which):
     """The pid of a tag whose process still lives, else 0."""
     try:
-        pid, began = (int(p) for p in name.split("-"))
+        pid, began = (int(p) for p in which.split("-"))
     except ValueError:
         return 0
     return pid if start_time(pid) == began else 0
@@ -51,9 +54,9 @@ def _ours(path):
 
 def _sweep(base):
     """Removes what runs that are no more left behind."""
-    for name in os.listdir(base):
-        path = os.path.join(base, name)
-        if not _ours(path) or _alive(name):
+    for run in os.listdir(base):
+        path = os.path.join(base, run)
+        if not _ours(path) or _alive(run):
             continue
         pids = os.path.join(path, "pids")
         for left in os.listdir(pids) if os.path.isdir(pids) else []:
@@ -71,7 +74,7 @@ def place():
     global _place
     if _place:
         return _place
-    base = os.path.join(tempfile.gettempdir(), f"vx6-e2e-{os.geteuid()}")
+    base = os.path.join(tempfile.gettempdir(), f"vx6-{name}-{os.geteuid()}")
     os.makedirs(base, mode=0o700, exist_ok=True)
     if not _ours(base):
         raise RuntimeError(f"{base} belongs to somebody else: remove it")
@@ -82,8 +85,8 @@ def place():
     return _place
 
 
-def new_dir(name):
-    path = os.path.join(place(), name)
+def new_dir(what):
+    path = os.path.join(place(), what)
     os.makedirs(path, mode=0o700)
     return path
 
@@ -108,6 +111,8 @@ def start(command, log=None, **more):
     more.setdefault("stdout", out)
     more.setdefault("stderr", out)
     more.setdefault("stdin", subprocess.DEVNULL)
+    if apart:
+        more.setdefault("process_group", 0)
     try:
         p = subprocess.Popen(command, **more)
     finally:

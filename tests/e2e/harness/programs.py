@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real programs, unmodified, with all their files in the run's directory."""
+import errno
 import hashlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,24 +20,32 @@ def program(name):
     return found
 
 
+_given = set()
+
+
 def free_port(host="127.0.0.1", kinds=(socket.SOCK_STREAM,)):
-    """A port of host that is free for all kinds now."""
+    """A port of host that is free for all kinds, below those that the kernel
+    gives to whoever asks for any, and never given twice."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        socks = []
-        try:
-            port = 0
-            for kind in kinds:
-                s = socket.socket(family, kind)
-                socks.append(s)
-                s.bind((host, port))
-                port = s.getsockname()[1]
-            return port
-        except OSError:
+    for _ in range(10000):
+        port = random.randrange(10000, 32000)
+        if port in _given or not _is_free(family, host, port, kinds):
             continue
-        finally:
-            for s in socks:
-                s.close()
+        _given.add(port)
+        return port
+    raise OSError(f"no port of {host} is free")
+
+
+def _is_free(family, host, port, kinds):
+    for kind in kinds:
+        with socket.socket(family, kind) as s:
+            try:
+                s.bind((host, port))
+            except OSError as e:
+                if e.errno == errno.EADDRINUSE:
+                    return False
+                raise
+    return True
 
 
 def answers(host, port):
@@ -48,7 +58,7 @@ def answers(host, port):
 
 NGINX = """
 daemon off;
-worker_processes 1;
+master_process off;
 pid {dir}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 2048; }}
@@ -77,7 +87,8 @@ http {{
 
 
 class Nginx:
-    """An HTTP server: GET of what is in pages, PUT below /put/."""
+    """An HTTP server: GET of what is in pages, PUT below /put/.  One process,
+    so that a crash of ours leaves no worker of it that nobody knows."""
 
     def __init__(self, name="nginx", host="127.0.0.1", port=None):
         binary = program("nginx")
@@ -86,12 +97,9 @@ class Nginx:
         os.makedirs(os.path.join(self.pages, "put"))
         self.host, self.port = host, port or free_port(host)
         conf = os.path.join(self.dir, "nginx.conf")
-        text = NGINX.format(dir=self.dir, host=self.host, port=self.port)
-        if os.geteuid() == 0:
-            # its worker would become nobody, who may not enter our directory
-            text = "user root;\n" + text
         with open(conf, "w", encoding="utf-8") as f:
-            f.write(text)
+            f.write(NGINX.format(dir=self.dir, host=self.host,
+                                 port=self.port))
         self.log = os.path.join(self.dir, "log")
         self.p = place.start([binary, "-c", conf, "-p", self.dir,
                               "-e", "stderr"], log=self.log)

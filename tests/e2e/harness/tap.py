@@ -45,6 +45,23 @@ def after(function, *args):
     (_undo_test if _in_test else _undo_all).append((function, args))
 
 
+def once(make):
+    """A function that makes something when first asked for it, and keeps it
+    for all tests: what it registers is undone when the program ends."""
+    made = []
+
+    def get():
+        global _in_test
+        if not made:
+            before, _in_test = _in_test, False
+            try:
+                made.append(make())
+            finally:
+                _in_test = before
+        return made[0]
+    return get
+
+
 def _unwind(stack):
     trouble = None
     while stack:
@@ -54,6 +71,13 @@ def _unwind(stack):
         except Exception:  # the others have to be undone all the same
             trouble = traceback.format_exc()
     return trouble
+
+
+def finish():
+    """Undoes everything now: for programs that are no tests."""
+    for trouble in (_unwind(_undo_test), _unwind(_undo_all)):
+        if trouble:
+            print(trouble, file=sys.stderr)
 
 
 # ---- what a test says ----

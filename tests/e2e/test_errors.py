@@ -1,0 +1,379 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 420
+"""What goes wrong ends in one clear sentence, one on what to do next, and
+the right exit code: 1 failed, 2 usage, 3 unreachable, 4 denied.
+
+Each is provoked for real: a node with another identity at the address, a
+clock that is off, a record with a flipped bit, a killed relay.
+"""
+import json
+import os
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import clock, command, place, programs, tap, tcp
+from harness.node import Net, chain
+
+RELAYS = ["r1", "r2", "r3"]
+net = tap.once(chain)
+
+
+def refused(done, code, *parts):
+    """vx6 ended with code, and said one sentence and a hint."""
+    done.expect(code)
+    lines = done.err.strip().splitlines()
+    lines = [line for line in lines if not line.startswith("note: ")]
+    tap.true(len(lines) == 2 and lines[0].startswith("vx6: ") and
+             lines[1].strip(), f"a sentence and a hint, not {done.err!r}")
+    tap.note(f"exit {code}: {lines[0][5:]} | {lines[1].strip()}")
+    for part in parts:
+        tap.within(done.err, part)
+    tap.absent(done.err, "%", "a format that was not filled in")
+    tap.equal(done.out, "", "stdout")
+    return lines
+
+
+def connect(node, service, *args, code=0):
+    done = node.vx6("connect", service, "--listen", "0", "--background", *args)
+    if code == 0:
+        listen = done.expect(0).out.split()[1]
+        tap.after(node.vx6, "disconnect", listen)
+        return listen
+    return done
+
+
+def nobody_listens():
+    """A target that refuses: the port was free a moment ago."""
+    return f"127.0.0.1:{programs.free_port()}"
+
+
+def service(name, target, **more):
+    owner = net()["owner"]
+    owner.service(name, target, **more)
+    tap.after(lambda: owner.api("service.remove", name=name))
+    return "owner." + name
+
+
+# ---- identities and records ----
+
+@tap.test
+def another_identity_at_the_address():
+    made = Net()
+    a, b, other = made.node("a"), made.node("b"), made.node("other")
+    for n in (a, b, other):
+        n.init()
+    a.config["peers"] = [{"address": b.host, "port": b.port, "id": other.id}]
+    a.write_config()
+    made.start("a", "b")
+
+    def error():
+        peers = a.api("peer.list")["peers"]
+        return next((p["error"] for p in peers
+                     if p["id"] == other.id and p["error"]), None)
+    text = tap.wait(error, "the dial to fail", 30)
+    tap.within(text, "proved")
+    tap.within(text, b.id[:12], "who it is instead")
+    tap.within(a.vx6("peer", "list").expect(0).out, "proved")
+    refused(connect(a, other.id + ".web", code=3), 3, "proved")
+    tap.absent([p["state"] for p in a.api("peer.list")["peers"]
+                if p["id"] == other.id], "connected")
+
+
+def record_file(bytes_of):
+    path = os.path.join(place.new_dir(f"rec{len(os.listdir(place.place()))}"),
+                        "record")
+    with open(path, "wb") as f:
+        f.write(bytes_of)
+    return path
+
+
+@tap.test
+def expired_and_early_records():
+    made = Net()
+    made.node("here")
+    made.node("past", env=clock.shifted(-3600))
+    made.node("future", env=clock.shifted(3600))
+    made.start()
+    here = made["here"]
+    refused(here.vx6("peer", "add", record_file(made["past"].record())), 1,
+            "expired", "vx6 identity show --record")
+    refused(here.vx6("peer", "add", record_file(made["future"].record())), 1,
+            "future")
+    tap.equal(here.api("peer.list")["total"], 0)
+
+
+@tap.test
+def forged_and_broken_records():
+    made = Net()
+    a, b = made.node("a"), made.node("b")
+    made.start()
+    good = bytearray(b.record())
+    for at in (10, len(good) // 2, len(good) - 1):
+        bad = bytearray(good)
+        bad[at] ^= 1
+        done = a.vx6("peer", "add", record_file(bad))
+        refused(done, 1)
+    # a flipped bit in what was signed, in its middle, and in the signature
+    tap.within(done.err, "signature")
+    refused(a.vx6("peer", "add", record_file(good[:-5])), 1)
+    refused(a.vx6("peer", "add", record_file(b"\x82\x40\x40")), 1)
+    refused(a.vx6("peer", "add", record_file(a.record())), 1, "own record")
+    tap.equal(a.api("peer.list")["total"], 0)
+    a.vx6("peer", "add", record_file(good)).expect(0)
+    tap.equal(a.api("peer.list")["peers"][0]["id"], b.id)
+
+
+# ---- services ----
+
+@tap.test
+def a_stranger_at_a_service_with_a_list():
+    client, friend = net()["client"], net()["r1"]
+    server = tcp.Server(tcp.digest_of_all)
+    name = service("private", server.target, allow=[friend.id])
+    first = refused(connect(client, name, code=4), 4, "owner")
+    refused(connect(client, name, "--identify", code=4), 4)
+    refused(connect(client, name, "--via", "r1,r2,r3", code=4), 4)
+    refused(connect(client, name, "--via", "r1,r2,r3", "--identify", code=4),
+            4)
+    # who is allowed has to say who it is
+    refused(connect(friend, name, code=4), 4, "--identify")
+    listen = connect(friend, name, "--identify")
+    with tcp.connect(listen) as s:
+        s.shutdown(socket.SHUT_WR)
+        tap.equal(s.recv(2), b"0 ")
+    # a stranger cannot tell it from what does not exist
+    none = refused(connect(client, "owner.privatf", code=4), 4)
+    tap.equal([line.replace("privatf", "private") for line in none], first)
+
+
+@tap.test
+def a_target_that_is_down():
+    name = service("down", nobody_listens())
+    refused(connect(net()["client"], name, code=3), 3, "target", name)
+    refused(connect(net()["client"], name, "--via", "r1,r2,r3", code=3), 3,
+            "target")
+
+
+@tap.test
+def a_target_that_goes_down_later():
+    server = tcp.Server(tcp.digest_of_all)
+    name = service("later", server.target)
+    client = net()["client"]
+    t = client.terminal("connect", name, "--listen", "0", "--via", "r1,r2,r3")
+    t.until("^C ends it")
+    listen = client.api("forward.list")["forwards"][0]["listen"]
+    server.close()
+    with tcp.connect(listen) as s:
+        try:
+            tap.equal(s.recv(1), b"", "a connection to nowhere")
+        except ConnectionResetError:
+            pass
+    t.until("a connection was refused")
+    t.interrupt()
+    t.end()
+
+
+@tap.test
+def what_is_not_loopback_has_to_be_said():
+    owner, client = net()["owner"], net()["client"]
+    refused(owner.vx6("service", "add", "far", "--target", "192.0.2.1:80",
+                      "--public"), 4, "192.0.2.1", "--target-any")
+    owner.vx6("service", "add", "far", "--target", "192.0.2.1:80", "--public",
+              "--target-any").expect(0)
+    owner.vx6("service", "remove", "far").expect(0)
+    server = tcp.Server(tcp.echo)
+    name = service("near", server.target)
+    refused(client.vx6("connect", name, "--listen", "0.0.0.0:0",
+                       "--background"), 4, "--listen-any")
+    done = client.vx6("connect", name, "--listen", "0.0.0.0:0",
+                      "--background", "--listen-any").expect(0)
+    client.vx6("disconnect", done.out.split()[1]).expect(0)
+
+
+@tap.test
+def a_service_that_exists_or_does_not():
+    owner = net()["owner"]
+    server = tcp.Server(tcp.echo)
+    service("twice", server.target)
+    refused(owner.vx6("service", "add", "twice", "--target", server.target,
+                      "--public"), 1, "twice")
+    refused(owner.vx6("service", "remove", "never"), 1, "never")
+    refused(owner.vx6("service", "add", "Bad_Name", "--target",
+                      server.target, "--public"), 2, "Bad_Name")
+
+
+# ---- paths ----
+
+@tap.test
+def paths_that_cannot_be():
+    client = net()["client"]
+    server = tcp.Server(tcp.echo)
+    name = service("paths", server.target)
+    for args, code, parts in (
+            (["--via", "r1,r1"], 2, ["r1", "twice"]),
+            (["--via", "r1,nobody"], 1, ["nobody"]),
+            (["--via", "client,r1"], 2, ["itself"]),
+            (["--via", "r1,owner"], 2, ["owner"]),
+            (["--hops", "5"], 3, ["5", "3"])):
+        refused(connect(client, name, *args, code=code), code, *parts)
+    refused(connect(client, "nobody.web", code=3), 3, "nobody", "vx6 peer add")
+    refused(connect(client, "owner.Bad_Name", code=2), 2)
+
+
+@tap.test
+def the_local_port_is_in_use():
+    server = tcp.Server(tcp.echo)
+    name = service("port", server.target)
+    done = net()["client"].vx6("connect", name, "--listen", server.target,
+                               "--background")
+    refused(done, 1, server.target, "in use")
+
+
+@tap.test
+def a_relay_that_is_down():
+    made = chain()
+    server = tcp.Server(tcp.digest_of_all)
+    made["owner"].service("web", server.target)
+    made["r2"].kill()
+    refused(connect(made["client"], "owner.web", "--via", "r1,r2,r3",
+                    "--spare-via", "none", code=3), 3, "r2")
+    made["r1"].kill()
+    refused(connect(made["client"], "owner.web", "--via", "r1,r3",
+                    "--spare-via", "none", code=3), 3, "r1")
+    connect(made["client"], "owner.web", "--via", "r3", "--spare-via", "none")
+
+
+@tap.test
+def an_owner_that_is_down():
+    made = chain(relays=("r1",))
+    made["owner"].kill()
+    refused(connect(made["client"], "owner.web", code=3), 3, "owner")
+    refused(connect(made["client"], "owner.web", "--via", "r1", "--spare-via",
+                    "none", code=3), 3, "owner")
+
+
+# ---- clocks ----
+
+def five_minutes(seconds, word):
+    made = Net()
+    made.node("client", env=clock.shifted(seconds))
+    made.node("owner")
+    for name in RELAYS:
+        made.relay(name)
+    made.start().acquaint()
+    client = made["client"]
+    warning = tap.wait(lambda: client.status()["clock"]["warning"],
+                       "the clock to be noticed")
+    tap.within(warning, word)
+    tap.within(client.vx6("status").expect(0).out, warning)
+    tap.note(warning)
+    for name in RELAYS:
+        peer = made[name].peers()["client"]
+        tap.true(abs(peer["clock_offset_s"] - seconds) < 30,
+                 f"{name} sees {peer['clock_offset_s']} s")
+        tap.equal(made[name].status()["clock"]["warning"], None,
+                  "one of four is the client's fault")
+    server = tcp.Server(tcp.digest_of_all)
+    made["owner"].service("web", server.target)
+    refused(connect(client, "owner.web", "--via", "r1,r2,r3", "--spare-via",
+                    "none", code=1), 1, "clock")
+    # directly nothing depends on the clock
+    listen = connect(client, "owner.web")
+    with tcp.connect(listen) as s:
+        s.shutdown(socket.SHUT_WR)
+        tap.equal(s.recv(2), b"0 ")
+
+
+@tap.test
+def the_clock_is_five_minutes_ahead():
+    five_minutes(300, "ahead")
+
+
+@tap.test
+def the_clock_is_five_minutes_behind():
+    five_minutes(-300, "behind")
+
+
+# ---- starting ----
+
+def daemon(node, name):
+    """Starts a daemon that must not come up: (status, its words)."""
+    p = subprocess.run(node.daemon(name), capture_output=True, text=True,
+                       timeout=30, stdin=subprocess.DEVNULL)
+    lines = [line for line in p.stderr.strip().splitlines()
+             if line.startswith(name + ": ")]
+    tap.equal(len(lines), 1, f"one sentence in {p.stderr!r}")
+    tap.note(lines[0])
+    return p.returncode, lines[0]
+
+
+@tap.test
+def a_control_port_that_is_in_use():
+    made = Net()
+    a, b = made.node("a"), made.node("b")
+    made.start("a")
+    b.init()
+    b.config["control"]["listen"] = a.config["control"]["listen"]
+    b.write_config()
+    status, words = daemon(b, "vx6d")
+    tap.true(status in (1, 2), f"status {status}")
+    tap.within(words, a.at(a.port))
+    tap.within(words, "control.listen")
+    t = b.terminal("run")
+    tap.equal(t.end(), 1, t.text)
+    tap.within(t.text, "before it was ready")
+    tap.equal(a.status()["id"], a.id, "the first one lives")
+
+
+@tap.test
+def a_data_port_that_is_in_use():
+    made = Net()
+    a, b = made.relay("a"), made.relay("b")
+    made.start("a")
+    b.init()
+    b.config["data"]["listen"] = a.config["data"]["listen"]
+    b.write_config()
+    status, words = daemon(b, "vx6-dataplane")
+    tap.true(status in (1, 2), f"status {status}")
+    tap.within(words, str(a.data_port))
+
+
+@tap.test
+def a_state_directory_that_is_in_use():
+    made = Net()
+    a = made.node("a")
+    made.start()
+    b = made.node("b")
+    b.config["state"] = b.state = a.state
+    b.write_config()
+    status, words = daemon(b, "vx6d")
+    tap.true(status != 0, "it started")
+    tap.within(words, a.state)
+    tap.equal(a.status()["id"], a.id, "the first one lives")
+
+
+@tap.test
+def configurations_that_are_wrong():
+    made = Net()
+    a = made.relay("a")
+    a.init()
+    for change, parts in (
+            ({"node": {"relay": "yes"}}, ["node.relay", "true or false"]),
+            ({"control": {"listen": ["nowhere"]}}, ["control.listen"]),
+            ({"timers": {"dial_s": -1}}, ["timers.dial_s"]),
+            ({"frob": 1}, ["frob"])):
+        with open(a.config_path, "w", encoding="utf-8") as f:
+            json.dump(change, f)
+        for name in ("vx6d", "vx6-dataplane"):
+            status, words = daemon(a, name)
+            tap.equal(status, 2, name)
+            for part in parts + [a.config_path + ":1"]:
+                tap.within(words, part)
+        done = a.vx6("run").expect(1)
+        tap.within(done.err, parts[0])
+
+
+tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 420
+"""A relay dies in the middle of a transfer, and no byte is lost.
+
+      client ===> r1 ---> r2 ---> r3 ===> owner     carries
+             ===> s1 ---> s2 ---> s3 ===>           waits
+
+Everything is real: processes, kill -9, a download whose digest is compared.
+"""
+import os
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import command, place, programs, tap, tcp
+from harness.ask import Gone, Refused
+from harness.node import chain
+
+MIB = 1 << 20
+R, S = ["r1", "r2", "r3"], ["s1", "s2", "s3"]
+RATE = "24M"
+SIZE = 96 * MIB
+
+
+class Watch:
+    """Reads a connect call's events while the test does other things."""
+
+    def __init__(self, call):
+        self.call, self.events, self.ended = call, [], None
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        self.call.settimeout(None)
+        try:
+            while True:
+                e = self.call.next()
+                if e is None:
+                    break
+                self.events.append(e)
+        except (OSError, ValueError, Gone, Refused) as e:
+            self.ended = e
+
+    def of(self, kind):
+        return [e for e in self.events if e["event"] == kind]
+
+
+class Download:
+    """curl at a limited rate, so that there is a middle to kill in."""
+
+    def __init__(self, listen, page, to, *more):
+        self.path = to
+        self.p = place.start([programs.program("curl"), "-sS", "--noproxy",
+                              "*", "--limit-rate", RATE, *more, "-o", to,
+                              f"http://{listen}/{page}"],
+                             log=to + ".err")
+        tap.after(place.end, self.p)
+
+    def so_far(self):
+        try:
+            return os.stat(self.path).st_size
+        except FileNotFoundError:
+            return 0
+
+    def past(self, size):
+        tap.wait(lambda: self.so_far() >= size or self.p.poll() is not None,
+                 f"{size} bytes", 60)
+        tap.equal(self.p.poll(), None, f"curl ended at {self.so_far()}")
+
+    def done(self, digest):
+        tap.wait(lambda: self.p.poll() is not None, "the download", 90,
+                 lambda: f"it has {self.so_far()} bytes")
+        with open(self.path + ".err", encoding="utf-8") as f:
+            tap.equal((self.p.returncode, f.read()), (0, ""), "curl")
+        tap.equal(programs.file_digest(self.path), digest, "the digest")
+        os.unlink(self.path)
+
+
+nginx = tap.once(programs.Nginx)
+page = tap.once(lambda: nginx().page("page", SIZE))
+
+
+def network():
+    page()
+    made = chain(R + S)
+    made["owner"].service("web", nginx().target)
+    return made
+
+
+def both(made, **more):
+    call = made["client"].connect("owner.web", via=R, spare_via=S, **more)
+    tap.equal(call.ready["spares"], [S], "the spare stands")
+    return call
+
+
+def killed_while_downloading(victim, how):
+    """Returns the events that the client was told."""
+    made = network()
+    with both(made) as c:
+        watch = Watch(c)
+        d = Download(c.listen, "page", os.path.join(made["client"].dir, "got"))
+        d.past(SIZE // 4)
+        how(made[victim])
+        d.done(page())
+        moved = tap.wait(lambda: watch.of("moved"), "the event")[0]
+        tap.note(f"{victim} gone: gap {moved['gap_ms']:.0f} ms, "
+                 f"{moved['reason']}, 0 bytes lost")
+        tap.equal(moved["path"], S)
+        tap.true(moved["gap_ms"] > 0, "a gap")
+        tap.equal(len(watch.of("moved")), 1, "moves")
+        tunnel = made["client"].api("tunnel.list")["tunnels"][0]
+        tap.equal((tunnel["moves"], tunnel["path"]), (1, S))
+    return made
+
+
+@tap.test
+def the_middle_relay_is_killed():
+    killed_while_downloading("r2", lambda n: n.kill())
+
+
+@tap.test
+def the_first_relay_is_killed():
+    killed_while_downloading("r1", lambda n: n.kill())
+
+
+@tap.test
+def the_last_relay_is_killed():
+    killed_while_downloading("r3", lambda n: n.kill())
+
+
+@tap.test
+def only_a_data_plane_is_killed():
+    def how(node):
+        place.kill(node.plane)
+        node.plane = None
+    killed_while_downloading("r2", how)
+
+
+@tap.test
+def a_relay_is_stopped_politely():
+    killed_while_downloading("r2", lambda n: n.stop())
+
+
+@tap.test
+def an_upload_survives():
+    made = network()
+    path = os.path.join(made["client"].dir, "up")
+    digest = programs.random_file(path, SIZE)
+    back = nginx().pages + "/put/up"
+    with both(made) as c:
+        watch = Watch(c)
+        log = path + ".err"
+        p = place.start([programs.program("curl"), "-sS", "--noproxy", "*",
+                         "--limit-rate", RATE, "-T", path,
+                         f"http://{c.listen}/put/up"], log=log)
+        tap.after(place.end, p)
+        before = made["r2"].cells()
+        tap.wait(lambda: made["r2"].cells() - before > SIZE / 1472 / 4,
+                 "a quarter to have passed r2", 60)
+        made["r2"].kill()
+        tap.wait(lambda: p.poll() is not None, "the upload", 90)
+        with open(log, encoding="utf-8") as f:
+            tap.equal((p.returncode, f.read()), (0, ""), "curl")
+        tap.equal(programs.file_digest(back), digest, "the digest")
+        moved = tap.wait(lambda: watch.of("moved"), "the event")[0]
+        tap.note(f"upload: gap {moved['gap_ms']:.0f} ms, 0 bytes lost")
+    os.unlink(back)
+
+
+@tap.test
+def vx6d_of_a_relay_restarts_and_cells_flow():
+    """The planes live apart: the circuit stays, nothing moves."""
+    made = network()
+    with both(made) as c:
+        watch = Watch(c)
+        d = Download(c.listen, "page", os.path.join(made["client"].dir, "got"))
+        d.past(SIZE // 4)
+        place.kill(made["r2"].vx6d)
+        d.past(SIZE // 2)
+        made["r2"].start_vx6d()
+        made["r2"].ready()
+        d.done(page())
+        tap.equal(watch.of("moved"), [], "moves")
+
+
+@tap.test
+def streams_wait_when_nothing_is_left():
+    """Both paths die; when relays are back, the same stream goes on."""
+    made = network()
+    server = tcp.Server(tcp.echo)
+    made["owner"].service("echo", server.target)
+    with made["client"].connect("owner.echo", via=R, spare_via=S) as c, \
+            tcp.connect(c.listen, timeout=120) as s:
+        watch = Watch(c)
+        s.sendall(b"before")
+        tap.equal(s.recv(100), b"before")
+        for name in ("r2", "s2"):
+            made[name].kill()
+        s.sendall(b"while")
+        tap.wait(lambda: watch.of("down"), "to be told", 60)
+        for name in ("r2", "s2"):
+            made[name].start()
+            made[name].ready()
+        got = b""
+        while len(got) < 5:
+            got += s.recv(100)
+        tap.equal(got, b"while")
+    tap.equal(len(server.used), 1, "connections at the target")
+
+
+@tap.test
+def idle_tunnels_move_too():
+    """A relay dies while nothing is sent; the next byte finds its way."""
+    made = network()
+    server = tcp.Server(tcp.echo)
+    made["owner"].service("echo", server.target)
+    with made["client"].connect("owner.echo", via=R, spare_via=S) as c, \
+            tcp.connect(c.listen, timeout=60) as s:
+        s.sendall(b"a")
+        tap.equal(s.recv(1), b"a")
+        made["r2"].kill()
+        s.sendall(b"b")
+        tap.equal(s.recv(1), b"b")
+
+
+tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))
