@@ -166,6 +166,10 @@ struct quic_batch { /* datagrams of one path, assembled for `send` */
 	size_t len, segment;
 	unsigned cnt, ecn;
 	bool held; /* send did not take it */
+	/* what did not go with the held ones lies behind them */
+	struct quic_path next_path;
+	size_t next_len;
+	unsigned next_ecn;
 	uint8_t data[QUIC_BATCH];
 };
 

@@ -40,24 +40,57 @@ bool quic_send_now(struct quic_endpoint *ep, struct quic_conn *c,
 	return taken;
 }
 
-bool quic_batch_send(struct quic_endpoint *ep)
+static bool hand_out(struct quic_endpoint *ep)
 {
 	struct quic_batch *b = &ep->batch;
 	bool taken = true;
 
-	if (b->len > 0 && ep->events.send) {
+	if (ep->events.send) {
 		ep->in_event++;
 		taken = ep->events.send(ep->ctx, b->conn, &b->path, b->data,
 					b->len, b->cnt > 1 ? b->segment : 0,
 					b->ecn);
 		ep->in_event--;
 	}
-	b->held = !taken;
-	if (taken) {
-		b->len = 0;
-		b->cnt = 0;
-	}
 	return taken;
+}
+
+static void begin_batch(struct quic_batch *b, const struct quic_path *path,
+			size_t len, unsigned ecn)
+{
+	b->len = len;
+	b->segment = len;
+	b->cnt = 1;
+	b->path = *path;
+	b->ecn = ecn;
+}
+
+/* Sends the batch; what could not join it becomes the next. */
+static bool send_one(struct quic_endpoint *ep)
+{
+	struct quic_batch *b = &ep->batch;
+	size_t at = b->len;
+
+	b->held = !hand_out(ep);
+	if (b->held)
+		return false;
+	b->len = 0;
+	b->cnt = 0;
+	if (b->next_len == 0)
+		return true;
+	memmove(b->data, b->data + at, b->next_len);
+	begin_batch(b, &b->next_path, b->next_len, b->next_ecn);
+	b->next_len = 0;
+	return true;
+}
+
+bool quic_batch_send(struct quic_endpoint *ep)
+{
+	while (ep->batch.len > 0) {
+		if (!send_one(ep))
+			return false;
+	}
+	return true;
 }
 
 /* Whether a packet of len can go behind those that are there. */
@@ -76,24 +109,21 @@ static bool batch_add(struct quic_conn *c, const ngtcp2_path *from, size_t len,
 	struct quic_path path;
 
 	quic_to_path(&path, from);
-	if (!joins(b, &path, len, ecn)) {
-		size_t at = b->len;
-		bool taken = quic_batch_send(c->ep);
-
-		if (!taken)
-			return false; /* the new one is lost, as on a wire */
-		memmove(b->data, b->data + at, len);
-	}
-	if (b->cnt == 0) {
-		b->segment = len;
-		b->path = path;
-		b->ecn = ecn;
-		b->conn = c;
-	}
-	b->len += len;
-	b->cnt++;
 	c->tx_bytes += len;
 	c->sent_packets++;
+	if (!joins(b, &path, len, ecn)) {
+		b->next_path = path;
+		b->next_ecn = ecn;
+		b->next_len = len;
+		return send_one(c->ep);
+	}
+	b->conn = c;
+	if (b->cnt == 0) {
+		begin_batch(b, &path, len, ecn);
+	} else {
+		b->len += len;
+		b->cnt++;
+	}
 	if (len < b->segment || b->cnt == QUIC_BATCH_CNT ||
 	    b->len + QUIC_MAX_PACKET > sizeof(b->data))
 		return quic_batch_send(c->ep);
