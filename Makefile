@@ -247,7 +247,8 @@ demo: all ## three relays and a service on loopback, to be looked at
 	@test -x tests/demo/demo || { echo 'make demo: there is no tests/demo/demo' >&2; exit 1; }
 	$(Q)$(call run_env,$(BUILD)) tests/demo/demo
 
-bench: all ## the figures: JSON Lines on stdout, a table on stderr
+bench: ## the figures: JSON Lines on stdout, a table on stderr; BENCH=name runs some
+	+@$(MAKE) --no-print-directory all >&2
 	@test -x benchmarks/run || { echo 'make bench: there is no benchmarks/run' >&2; exit 1; }
 	$(Q)$(call run_env,$(BUILD)) benchmarks/run
 
