@@ -520,18 +520,31 @@ bool circuit_on_destroy(struct peer *p, const uint8_t *body, size_t len)
 
 /* A step may end other circuits as well (a tunnel gives up), so the list
  * is looked at afresh after each. */
-void circuit_peer_lost(struct node *n, struct peer *p)
+static void lose(struct node *n, struct peer *p, bool only_waiting)
 {
 	struct circuit *c = n->circuits;
 
 	while (c) {
-		if (c->first == p && c->origin.state != ORIGIN_GONE) {
+		enum origin_state s = c->origin.state;
+
+		if (c->first == p && s != ORIGIN_GONE &&
+		    (!only_waiting || s == ORIGIN_WAIT)) {
 			step(c, ORIGIN_EV_LOST, 0, 0);
 			c = n->circuits;
 			continue;
 		}
 		c = c->next;
 	}
+}
+
+void circuit_peer_lost(struct node *n, struct peer *p)
+{
+	lose(n, p, false);
+}
+
+void circuit_peer_silent(struct node *n, struct peer *p)
+{
+	lose(n, p, true);
 }
 
 void circuit_half(struct node *n, void *owner, enum abi_half_event event)

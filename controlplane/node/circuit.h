@@ -95,6 +95,9 @@ VX6_MUST_CHECK VX6_NONNULL bool
 circuit_on_destroy(struct peer *p, const uint8_t *body, size_t len);
 
 VX6_NONNULL void circuit_peer_lost(struct node *n, struct peer *p);
+/* circuit_peer_silent: p's session does not answer; circuits that wait for
+ * its CREATED fail. */
+VX6_NONNULL void circuit_peer_silent(struct node *n, struct peer *p);
 VX6_NONNULL void circuit_cell(struct node *n, void *owner, uint8_t *p,
 			      size_t size);
 VX6_NONNULL void circuit_half(struct node *n, void *owner,

@@ -313,7 +313,7 @@ static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
 		return;
 	}
 	if (memcmp(env.id, n->id.id, 32) == 0) {
-		api_fail(call, API_FAILED, "",
+		api_fail(call, API_FAILED, "say that on another node",
 			 "this is this node's own record");
 		return;
 	}
@@ -584,13 +584,13 @@ static void run_service_add(void *ctx, struct api_call *call,
 	st = registry_service_add(n->reg, &s);
 	if (st == VX6_EXISTS) {
 		api_fail(call, API_FAILED,
-			 "remove it first with `vx6 service remove %s`",
+			 "`vx6 service remove NAME` makes room for it",
 			 "a service is called %s already", s.name);
 		return;
 	}
 	if (st != VX6_OK) {
-		api_fail(call, API_FAILED, "", "it could not be kept: %s",
-			 vx6_status_text(st));
+		api_fail(call, API_FAILED, "vx6d's log says more",
+			 "it could not be kept: %s", vx6_status_text(st));
 		return;
 	}
 	node_services_changed(n);

@@ -20,7 +20,6 @@ struct forward_job {
 	struct node *node;
 	struct api_call *call; /* NULL: runs in the background */
 	struct tunnel_plan plan;
-	char service[80];        /* as it was asked for */
 	char name[NAME_TEXT];    /* of the service, without owner */
 	char owner[VX6_ID_TEXT]; /* label */
 	struct vx6_addr listen;
@@ -102,7 +101,7 @@ static void refused(void *ctx, enum vx6_status how)
 		return;
 	}
 	snprintf(text, sizeof(text), "a connection to %s could not be made: %s",
-		 j->service, vx6_status_text(how));
+		 j->plan.service, vx6_status_text(how));
 	event(j, "refused",
 	      json_pack("{s:s, s:s, s:s}", "code",
 			api_code_name(how == VX6_DENIED        ? API_DENIED
@@ -194,7 +193,7 @@ static void no_service(struct forward_job *j, enum vx6_status how)
 		return;
 	case VX6_UNREACHABLE:
 		snprintf(text, sizeof(text), "the target of %s does not answer",
-			 j->service);
+			 j->plan.service);
 		fail(j, API_UNREACHABLE,
 		     "the owner has to start the program behind it", text);
 		return;
@@ -386,21 +385,37 @@ static void on_again(void *ctx)
 
 /* ---- the command ---- */
 
-static bool take_path(struct node *n, const json_t *list, uint8_t to[][32],
-		      unsigned *cnt, struct resolve_why *why)
+static bool is_owner(struct node *n, const char *text, const uint8_t owner[32])
+{
+	struct resolve_why ignored;
+	uint8_t id[32];
+
+	return resolve_node(n, text, id, &ignored) &&
+	       memcmp(id, owner, 32) == 0;
+}
+
+static bool usage(struct resolve_why *why, const char *hint, const char *text)
+{
+	why->code = API_USAGE;
+	snprintf(why->hint, sizeof(why->hint), "%s", hint);
+	snprintf(why->text, sizeof(why->text), "%s", text);
+	return false;
+}
+
+static bool take_path(struct node *n, const json_t *list,
+		      const uint8_t owner[32], uint8_t to[][32], unsigned *cnt,
+		      struct resolve_why *why)
 {
 	size_t len = json_array_size(list);
 
-	if (len > TUNNEL_HOPS_MAX) {
-		why->code = API_USAGE;
-		snprintf(why->text, sizeof(why->text),
-			 "a path has at most %u relays", TUNNEL_HOPS_MAX);
-		snprintf(why->hint, sizeof(why->hint), "name fewer");
-		return false;
-	}
+	if (len > TUNNEL_HOPS_MAX)
+		return usage(why, "name fewer", "a path has at most 7 relays");
 	for (size_t i = 0; i < len; i++) {
 		const char *s = json_string_value(json_array_get(list, i));
 
+		if (s && is_owner(n, s, owner))
+			return usage(why, "leave it out: it is the end",
+				     "the path has the owner itself in it");
 		if (!resolve_relay(n, s ? s : "", to[i], why))
 			return false;
 		for (size_t k = 0; k < i; k++)
@@ -417,25 +432,6 @@ static bool take_path(struct node *n, const json_t *list, uint8_t to[][32],
 	return true;
 }
 
-static bool owner_in(const struct tunnel_plan *p)
-{
-	for (unsigned i = 0; i < p->via_cnt; i++)
-		if (memcmp(p->via[i], p->owner, 32) == 0)
-			return true;
-	for (unsigned i = 0; i < p->spare_cnt; i++)
-		if (memcmp(p->spare_via[i], p->owner, 32) == 0)
-			return true;
-	return false;
-}
-
-static bool usage(struct resolve_why *why, const char *hint, const char *text)
-{
-	why->code = API_USAGE;
-	snprintf(why->hint, sizeof(why->hint), "%s", hint);
-	snprintf(why->text, sizeof(why->text), "%s", text);
-	return false;
-}
-
 static bool take_service(struct forward_job *j, const char *service,
 			 struct resolve_why *why)
 {
@@ -443,13 +439,13 @@ static bool take_service(struct forward_job *j, const char *service,
 	char owner[72];
 
 	if (!dot || (size_t)(dot - service) >= sizeof(owner) ||
-	    strlen(service) >= sizeof(j->service) ||
+	    strlen(service) >= sizeof(j->plan.service) ||
 	    !name_ok(dot + 1, strlen(dot + 1)))
 		return usage(why, "for example alice.ssh",
 			     "a service is named owner.service");
 	memcpy(owner, service, (size_t)(dot - service));
 	owner[dot - service] = '\0';
-	snprintf(j->service, sizeof(j->service), "%s", service);
+	snprintf(j->plan.service, sizeof(j->plan.service), "%s", service);
 	snprintf(j->name, sizeof(j->name), "%s", dot + 1);
 	if (!resolve_node(j->node, owner, j->plan.owner, why))
 		return false;
@@ -469,20 +465,17 @@ static bool take_plan(struct forward_job *j, const json_t *via,
 		return usage(why, "from 1 to 7",
 			     "that many hops are not possible");
 	p->hops = (unsigned)hops;
-	if (via && !take_path(j->node, via, p->via, &p->via_cnt, why))
+	if (via && !take_path(j->node, via, p->owner, p->via, &p->via_cnt, why))
 		return false;
 	if (spare && json_array_size(spare) == 0)
 		p->no_spare = true;
-	else if (spare &&
-		 !take_path(j->node, spare, p->spare_via, &p->spare_cnt, why))
+	else if (spare && !take_path(j->node, spare, p->owner, p->spare_via,
+				     &p->spare_cnt, why))
 		return false;
 	p->direct = p->hops == 0 && p->via_cnt == 0;
 	if (p->direct && spare)
 		return usage(why, "add --hops or --via",
 			     "a direct connection has no spare path");
-	if (owner_in(p))
-		return usage(why, "leave it out: it is the end of the path",
-			     "the path has the owner itself in it");
 	return true;
 }
 
@@ -600,7 +593,8 @@ void connect_list(struct node *n, json_t *to)
 			to,
 			json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, "
 				  "s:I, s:I, s:o}",
-				  "listen", at, "service", j->service, "state",
+				  "listen", at, "service", j->plan.service,
+				  "state",
 				  j->ready     ? "ready"
 				  : j->forward ? "down"
 					       : "opening",

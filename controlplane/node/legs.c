@@ -96,6 +96,10 @@ static enum vx6_status draw(struct tunnel *t, unsigned hops, uint8_t id[][32])
 			       pick);
 	for (unsigned i = 0; st == VX6_OK && i < hops; i++)
 		memcpy(id[i], d->relay[pick[i]].id, 32);
+	if (st == VX6_NOT_FOUND)
+		snprintf(t->last_error, sizeof(t->last_error),
+			 "%u hops need %u relays, %zu are known", hops, hops,
+			 d->n);
 	free(d);
 	return st;
 }
@@ -161,9 +165,6 @@ static enum vx6_status build(struct tunnel *t, bool spare)
 	if (!l)
 		return VX6_NO_ROOM;
 	st = choose(t, spare, &hops, id);
-	if (st == VX6_NOT_FOUND)
-		snprintf(t->last_error, sizeof(t->last_error),
-			 "fewer relays are known than the path needs");
 	if (st != VX6_OK)
 		return st;
 	*l = (struct tunnel_leg){ .t = t,

@@ -122,6 +122,14 @@ void link_start(struct peer *p)
 	say(p, MSG_LINK_OPEN, &m);
 }
 
+static void say_ok(struct peer *p)
+{
+	struct msg_link m;
+
+	fill_ours(p, p->learn, &m);
+	say(p, MSG_LINK_OK, &m);
+}
+
 static void added(void *ctx, enum vx6_status st)
 {
 	struct peer *p = ctx;
@@ -133,6 +141,8 @@ static void added(void *ctx, enum vx6_status st)
 	if (st == VX6_OK) {
 		p->link = PEER_LINK_OPEN;
 		p->link_since_ns = loop_now(p->node->loop);
+		if (!p->link_opener)
+			say_ok(p); /* not before cells would be taken */
 		quic_settle(p->conn);
 	} else {
 		peer_link_lost(p);
@@ -225,7 +235,7 @@ static void answer_adoption(struct peer *p, const struct msg_link *theirs)
 
 void link_on_open(struct peer *p, const uint8_t *body, size_t len)
 {
-	struct msg_link theirs, ours;
+	struct msg_link theirs;
 
 	if (msg_link_parse(body, len, &theirs) != VX6_OK) {
 		quic_close(p->conn, VX6_MALFORMED, "LINK_OPEN is malformed",
@@ -250,8 +260,6 @@ void link_on_open(struct peer *p, const uint8_t *body, size_t len)
 	}
 	p->link_opener = false;
 	p->learn = !theirs.learn && !node_is_relay(p->node);
-	fill_ours(p, p->learn, &ours);
-	say(p, MSG_LINK_OK, &ours);
 	enum vx6_status st = add(p, &theirs);
 
 	if (st != VX6_OK)

@@ -27,7 +27,7 @@
 #define OWN_LINKS_MAX  256u
 #define OWN_HALVES_MAX 8192u
 #define CHANS_MAX      65536u
-#define SWEEP_NS       (2 * VX6_SEC)
+#define SWEEP_NS       VX6_SEC
 
 uint32_t node_wall(void)
 {
@@ -658,6 +658,7 @@ static void on_sweep(void *ctx)
 {
 	struct node *n = ctx;
 
+	peers_sweep(n);
 	tunnels_sweep(n);
 	relay_sweep(n);
 	loop_timer_set(&n->sweep_timer, loop_now(n->loop) + SWEEP_NS);

@@ -748,6 +748,25 @@ void peer_data(struct peer *p, int64_t stream, const uint8_t *data, size_t len,
 
 /* ---- all of them ---- */
 
+void peers_sweep(struct node *n)
+{
+	uint64_t now = loop_now(n->loop);
+	struct quic_stats q;
+	struct peer *next;
+
+	for (struct peer *p = n->peers; p; p = next) {
+		next = p->next;
+		if (p->state != PEER_READY)
+			continue;
+		quic_stats(p->conn, &q);
+		if (q.first_unanswered_ns >= now ||
+		    now - q.first_unanswered_ns < n->cfg.timers.create_hop_ns)
+			continue;
+		relay_peer_silent(n, p);
+		circuit_peer_silent(n, p);
+	}
+}
+
 static void want_kept(void *ctx, const struct registry_node *rn)
 {
 	struct node *n = ctx;

@@ -149,6 +149,10 @@ VX6_NONNULL void peer_linked(struct peer *p, enum vx6_status st);
 VX6_NONNULL bool peer_bucket_take(struct peer_bucket *b, uint32_t rate,
 				  uint32_t burst, uint64_t now_ns);
 
+/* peers_sweep looks for sessions that have stopped answering: no CREATE is
+ * waited for on those.  Their links may well live. */
+VX6_NONNULL void peers_sweep(struct node *n);
+
 /* peers_open dials what is configured and kept; peers_close ends all. */
 VX6_NONNULL void peers_open(struct node *n);
 VX6_NONNULL void peers_close(struct node *n);

@@ -627,6 +627,19 @@ void relay_peer_lost(struct node *n, struct peer *p)
 	}
 }
 
+void relay_peer_silent(struct node *n, struct peer *p)
+{
+	struct relay_circ *c = n->relays;
+
+	while (c) {
+		struct relay_circ *next = c->next_in_list;
+
+		if (c->next == p && c->hop.state == HOP_EXTEND)
+			step(c, HOP_EV_LOST_NEXT, 0);
+		c = next;
+	}
+}
+
 /* ---- cells ---- */
 
 static enum vx6_status end_seal(void *owner, enum vx6_kind kind, uint8_t *buf,

@@ -30,6 +30,10 @@ VX6_NONNULL void relay_on_destroy(struct peer *p, const uint8_t *body,
 /* relay_peer_lost: p's link is gone, and every circuit on it. */
 VX6_NONNULL void relay_peer_lost(struct node *n, struct peer *p);
 
+/* relay_peer_silent: p's session does not answer; circuits that wait for a
+ * CREATED from there wait no more. */
+VX6_NONNULL void relay_peer_silent(struct node *n, struct peer *p);
+
 /* From the plane: a cell of a circuit that ends here; a control cell. */
 VX6_NONNULL void relay_cell(struct node *n, void *owner, uint8_t *p,
 			    size_t size);

@@ -370,7 +370,7 @@ static json_t *describe(struct tunnel *t)
 		"{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:f, s:I, "
 		"s:I, s:I, s:I, s:o, s:I}",
 		"n", (json_int_t)t->n, "side", t->client ? "client" : "owner",
-		"service", t->service, "peer", label, "id", id, "mode",
+		"service", t->plan.service, "peer", label, "id", id, "mode",
 		relay ? "relay" : "direct", "path", path, "spares",
 		tunnel_json_spares(t), "state",
 		!t->ready ? "opening"

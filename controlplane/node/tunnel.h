@@ -36,6 +36,7 @@
 
 struct tunnel_plan { /* how a client wants to go */
 	uint8_t owner[32];
+	char service[80]; /* as it was asked for */
 	bool direct;
 	bool identify;               /* show our node identity */
 	unsigned hops;               /* relays to draw */

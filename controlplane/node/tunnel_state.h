@@ -24,7 +24,6 @@ struct tunnel {
 	uint32_t n;
 	bool client, ready, dead;
 	bool down; /* every leg is gone */
-	char service[80];
 	struct tunnel_plan plan;
 	struct tunnel_events ev;
 	void *ctx;
