@@ -545,12 +545,15 @@ static bool take_service(struct api_call *call, const json_t *args,
 		return false;
 	*s = (struct registry_service){ .proto = REGISTRY_TCP,
 					.is_public = is_public != 0 };
-	if (!name_ok(name, strlen(name)) ||
-	    vx6_addr_parse(&s->target, target) != VX6_OK ||
+	if (!name_ok(name, strlen(name))) {
+		api_fail(call, API_USAGE, "a name is " NAME_RULE,
+			 "%.60s is no name for a service", name);
+		return false;
+	}
+	if (vx6_addr_parse(&s->target, target) != VX6_OK ||
 	    s->target.port == 0) {
-		api_fail(call, API_USAGE,
-			 "a name is " NAME_RULE ", a target like 127.0.0.1:22",
-			 "the name or the target is not usable");
+		api_fail(call, API_USAGE, "for example 127.0.0.1:22",
+			 "%.60s is no address with a port", target);
 		return false;
 	}
 	snprintf(s->name, sizeof(s->name), "%s", name);
