@@ -352,6 +352,13 @@ static enum vx6_status on_admit(void *ctx, const struct quic_path *path)
 	return ok ? VX6_OK : VX6_RATE;
 }
 
+static uint16_t on_path_d(void *ctx, const struct quic_path *path)
+{
+	const struct chan *ch = chan_of(ctx, &path->remote);
+
+	return ch ? ch->d : 0;
+}
+
 static void on_ready(void *ctx, struct quic_conn *c)
 {
 	if (quic_alpn(c) == QUIC_SESSION)
@@ -753,6 +760,7 @@ static enum vx6_status open_quic(struct node *n)
                            .stream_buffer = l->stream_buffer },
 		.events = { .send = on_send,
                            .admit = on_admit,
+                           .path_d = on_path_d,
                            .ready = on_ready,
                            .stream_open = on_stream_open,
                            .stream_data = on_stream_data,
