@@ -222,8 +222,9 @@ void quic_conn_end(struct quic_conn *c, const struct quic_close *why,
 		quic_batch_send(ep);
 	if (ep->batch.conn == c)
 		ep->batch.conn = NULL;
-	bool quiet = why->kind == QUIC_CLOSE_IDLE ||
-		     why->kind == QUIC_CLOSE_HANDSHAKE;
+	/* Nobody is there to be answered, or nobody ever was. */
+	bool quiet = !say && why->kind != QUIC_CLOSE_PEER &&
+		     why->kind != QUIC_CLOSE_REFUSED;
 	if (say)
 		say_close(c, say);
 	uint64_t until = ep->now_ns + linger_time(c);
@@ -258,7 +259,7 @@ enum vx6_status quic_linger_receive(struct quic_conn *c)
 	if (c->linger.packet && (n & (n - 1)) == 0)
 		quic_send_now(c->ep, NULL, &c->path, c->linger.packet,
 			      c->linger.len);
-	return VX6_CLOSED;
+	return VX6_OK;
 }
 
 void quic_conn_end_local(struct quic_conn *c)

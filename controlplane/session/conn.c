@@ -19,8 +19,9 @@
  * to its former path, and asserts where it is off. */
 static const uint16_t no_probes[] = { UINT16_MAX };
 
-/* The widest first: IPv6 in 1500, PPPoE, two sizes of tunnel, the least. */
-static const uint16_t probes[] = { 1452, 1444, 1406, 1372, 1342, 1232 };
+/* What IPv6 leaves of 1280, of a tunnel's 1420, of PPPoE and of 1500; the
+ * least first, so that one which the path cannot take is the last. */
+static const uint16_t probes[] = { 1232, 1372, 1444, 1452 };
 
 void quic_conn_enter(struct quic_conn *c)
 {
@@ -465,6 +466,7 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 {
 	ngtcp2_pkt_info pi = { .ecn = (uint8_t)(ecn & NGTCP2_ECN_MASK) };
 	ngtcp2_path_storage ps;
+	struct quic_stops stops;
 	uint64_t pto;
 
 	if (c->state == CONN_LINGER)
@@ -473,12 +475,14 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 		return VX6_AGAIN;
 	quic_from_path(&ps, path);
 	pto = ngtcp2_conn_get_pto(c->q);
-	c->ep->stops.cnt = 0;
+	stops.cnt = 0;
+	c->stops = &stops;
 	quic_conn_enter(c);
 	int r = ngtcp2_conn_read_pkt(c->q, &ps.path, &pi, data, len,
 				     c->ep->now_ns);
-	if (r == 0 && c->ep->stops.cnt > 0)
-		quic_stream_stops(c, &c->ep->stops);
+	c->stops = NULL;
+	if (r == 0 && stops.cnt > 0)
+		quic_stream_stops(c, &stops);
 	quic_conn_leave(c);
 	c->rx_bytes += len;
 	if (r != 0) {
@@ -614,14 +618,17 @@ enum quic_alpn quic_alpn(const struct quic_conn *c)
 	return c->alpn;
 }
 
+/* Whoever asks too early gets nobody, not somebody unproved. */
+static const uint8_t nobody[32];
+
 const uint8_t *quic_peer(const struct quic_conn *c)
 {
-	return c->peer_id;
+	return c->proved ? c->peer_id : nobody;
 }
 
 const uint8_t *quic_peer_key(const struct quic_conn *c)
 {
-	return c->peer_key;
+	return c->proved ? c->peer_key : nobody;
 }
 
 void quic_path(const struct quic_conn *c, struct quic_path *path)

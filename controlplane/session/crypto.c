@@ -92,8 +92,8 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	    VX6_OK)
 		return NGTCP2_ERR_DECRYPT;
 	note_heard(s, nonce);
-	if (s->app && !quic_frames_in(&s->conn->watch, &s->conn->ep->stops,
-				      dest, len - QUIC_TAG_LEN)) {
+	if (s->app && !quic_frames_in(&s->conn->watch, s->conn->stops, dest,
+				      len - QUIC_TAG_LEN)) {
 		s->conn->hoards = true;
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	}

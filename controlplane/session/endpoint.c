@@ -8,7 +8,7 @@
 #include "controlplane/session/internal.h"
 #include "dataplane/base/clock.h"
 
-#define STATELESS_BURST 64u /* resets, negotiations and Retries' sisters */
+#define STATELESS_BURST 64u /* resets and version negotiations */
 #define STATELESS_NS    (VX6_SEC / 64)
 #define RESET_MIN       43u /* RFC 9000 section 10.3.3 */
 #define RESET_RAND_MAX  24u
@@ -135,6 +135,7 @@ void quic_mark_dirty(struct quic_conn *c)
 	else
 		ep->dirty_head = c;
 	ep->dirty_tail = c;
+	ep->dirty_cnt++;
 }
 
 /* ---- the outermost call ---- */
@@ -174,6 +175,7 @@ static void leave_line(struct quic_conn *c)
 		ep->dirty_head = c->dirty_next;
 	if (ep->dirty_tail == c)
 		ep->dirty_tail = before;
+	ep->dirty_cnt--;
 	c->dirty = false;
 }
 
@@ -419,7 +421,7 @@ static enum vx6_status admit(struct quic_endpoint *ep,
 		}
 		/* not ours: as if there were none (RFC 9000 section 8.1.3) */
 		if (st == VX6_EXPIRED)
-			return st;
+			return VX6_BAD_TAG;
 	}
 	if (hd->dcid.datalen < NGTCP2_MIN_INITIAL_DCIDLEN)
 		return VX6_MALFORMED;
@@ -539,17 +541,16 @@ void quic_flush(struct quic_endpoint *ep, uint64_t now_ns)
 {
 	quic_enter(ep, now_ns);
 	/* One turn each: who wants another stands at the end again. */
-	struct quic_conn *last = ep->dirty_tail;
-	while (ep->dirty_head && !ep->batch.held) {
+	uint32_t turns = ep->dirty_cnt;
+	while (turns-- > 0 && ep->dirty_head && !ep->batch.held) {
 		struct quic_conn *c = ep->dirty_head;
 
 		ep->dirty_head = c->dirty_next;
 		if (!ep->dirty_head)
 			ep->dirty_tail = NULL;
+		ep->dirty_cnt--;
 		c->dirty = false;
 		quic_conn_write(c);
-		if (c == last)
-			break;
 	}
 	quic_leave(ep);
 }

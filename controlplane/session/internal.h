@@ -136,6 +136,7 @@ struct quic_conn {
 
 	/* packets */
 	struct quic_cidwatch watch;
+	struct quic_stops *stops; /* of the datagram being read */
 	uint8_t tx_iv[QUIC_IV_LEN];
 	uint64_t last_rx_ns, unanswered_ns;
 	uint64_t rx_bytes, tx_bytes, sent_packets, lost_packets;
@@ -184,14 +185,13 @@ struct quic_endpoint {
 	struct vx6_rand rand;
 	struct quic_conn *all, *dirty_head, *dirty_tail, *dead;
 	struct quic_conn **heap;
-	uint32_t heap_cnt, heap_cap;
+	uint32_t heap_cnt, heap_cap, dirty_cnt;
 	uint32_t conn_cnt, half_open_cnt, linger_cnt;
 	uint64_t now_ns;
 	unsigned depth, in_event;
 	bool has_closes;       /* some connection has close_req set */
 	uint64_t stateless_ns; /* token bucket of resets and negotiations */
 	uint32_t stateless_left;
-	struct quic_stops stops; /* of the datagram being read */
 	struct quic_batch batch;
 };
 

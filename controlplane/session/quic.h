@@ -255,7 +255,7 @@ quic_migrate(struct quic_conn *c, const struct quic_path *path,
 /* quic_set_d tells how many bytes a datagram of this tunnel may have from
  * now on (512..1472; 0: real UDP); below 1200 the rules of PROTOCOL.md
  * section 10 are kept inside.  A tunnel that began over a circuit keeps to
- * 1200 when it comes to real UDP. */
+ * 1200 when it comes to real UDP.  Beside a migration: before it. */
 VX6_NONNULL void quic_set_d(struct quic_conn *c, uint16_t d);
 
 struct quic_stats {

@@ -13,7 +13,9 @@
  *
  * A stateless reset token (section 10.3) is a keyed hash of a connection
  * id.  Its key comes from the node's identity, so that a restarted node
- * can still tell its old peers that their connections are gone.
+ * can still tell its old peers that their connections are gone; so an
+ * identity may serve one endpoint at a time (section 10.3.2: a second one
+ * would give away the tokens of the first).
  *
  * Ownership: values; struct quic_tokens is secret.  Threads: one. */
 

@@ -174,6 +174,8 @@ static void deliver(void *ctx, unsigned end, unsigned leg, unsigned kind,
 			p->other(p, end, leg, kind, data, len);
 		return;
 	}
+	if (!p->end[end].ep)
+		return; /* nobody there any more */
 	if (p->tamper && !p->tamper(p, end, leg, data, &len))
 		return;
 	pipes_path(&path, end, leg);
