@@ -560,3 +560,8 @@ void quic_writable(struct quic_endpoint *ep)
 	if (ep->batch.held)
 		quic_batch_send(ep);
 }
+
+uint32_t quic_half_open(const struct quic_endpoint *ep)
+{
+	return ep->half_open_cnt;
+}

@@ -25,7 +25,7 @@
  *
  * Re-entrance: `busy` counts ngtcp2 calls on a connection's stack; what
  * must not happen inside one (closing, resetting, freeing TLS) leaves a
- * note and is done by conn_settle_notes when the last returns.  `depth`
+ * note and is done by quic_conn_leave when the last returns.  `depth`
  * counts public calls; connections are freed when it is back at 0. */
 
 #include <ngtcp2/ngtcp2.h>
