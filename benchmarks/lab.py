@@ -31,6 +31,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "e2e"))
 sys.dont_write_bytecode = True
 
+NAME = "bench"  # of the directory with everything in it
 MB = 10**6
 ROOM = 2 << 30  # bytes that pages and downloads need in memory
 VIA, SPARE = ["r1", "r2", "r3"], ["s1", "s2", "s3"]
@@ -77,7 +78,8 @@ def memory_place():
                 os.access("/dev/shm", os.W_OK | os.X_OK):
             os.environ["TMPDIR"] = "/dev/shm"
             # runs after place.leave, which registers later
-            atexit.register(remove_empty, f"/dev/shm/vx6-e2e-{os.geteuid()}")
+            atexit.register(remove_empty,
+                            f"/dev/shm/vx6-{NAME}-{os.geteuid()}")
     except (OSError, KeyError, ValueError):
         pass
 
@@ -94,6 +96,8 @@ from harness import command, place, programs, tap  # noqa: E402
 from harness.ask import Gone, Refused              # noqa: E402
 from harness.node import Net                       # noqa: E402
 
+place.name = NAME
+place.apart = True
 TROUBLE = (tap.Failed, tap.Skip, Refused, Gone, OSError)
 
 
@@ -354,7 +358,8 @@ class Meter:
     def __init__(self, lab):
         self.pids = {n.name: (n.plane or n.vx6d).pid
                      for n in lab.net.nodes.values() if n.name not in SPARE}
-        self.nginx = children(lab.nginx.p.pid)
+        master = lab.nginx.p.pid  # alone, or with workers
+        self.nginx = [master, *children(master)]
         self.r2 = lab.net["r2"]
         self.total = dict.fromkeys([*self.pids, "nginx", "curl"], 0.0)
 
@@ -413,7 +418,7 @@ def downloads(lab):
 def uploads(lab):
     direct, relayed = Samples(), Samples()
     lab.open()
-    for _ in repeats(3, 20):
+    for _ in repeats(3, 30):
         rate(direct, lab.size, *lab.put(lab.direct.listen), lab.digest)
         rate(relayed, lab.size, *lab.put(lab.relayed.listen), lab.digest)
     emit(lab, "relay3.udp.upload", relayed, "MB/s", "direct mode", direct,
@@ -454,7 +459,7 @@ def streams(lab):
     lab.open()
     size = lab.size // STREAMS
     digest = lab.nginx.page("part", size)
-    for _ in repeats(3, 20):
+    for _ in repeats(3, 30):
         rate(alone, lab.size, *lab.get(lab.relayed.listen, "big"),
              lab.digest)
         try:
