@@ -106,13 +106,10 @@ struct config_timers {
 	uint64_t record_life_ns;
 	uint64_t record_refresh_ns;
 	uint64_t onion_rotate_ns;
-	uint64_t half_wait_ns;       /* an unmatched half of a datagram */
-	uint64_t control_repeat_ns;  /* control cells until ACK */
-	uint64_t channel_ping_ns;    /* on a quiet channel */
-	uint64_t silence_min_ns;     /* survival: q is at least this */
-	uint64_t silence_expect_ns;  /* survival: data expected after receipt */
-	uint64_t clock_skew_ns;      /* HELLO times further apart are told */
-	uint64_t health_interval_ns; /* between health notes of a relay */
+	uint64_t channel_ping_ns;   /* on a quiet channel */
+	uint64_t silence_min_ns;    /* survival: q is at least this */
+	uint64_t silence_expect_ns; /* survival: data expected after receipt */
+	uint64_t clock_skew_ns;     /* HELLO times further apart are told */
 };
 
 struct config_limits {
@@ -130,8 +127,6 @@ struct config_limits {
 	uint32_t create_burst;
 	uint32_t create_relay_rate; /* from a peer with a relay record */
 	uint32_t replay_keys;
-	uint32_t control_rate; /* control cells per circuit and second */
-	uint32_t control_burst;
 	uint32_t nodes; /* records and hints in the registry */
 	uint32_t hint_days;
 	uint32_t relays_sent; /* relay records after HELLO */

@@ -63,7 +63,7 @@ uint64_t survive_silence(const struct survive *s)
 
 	if (s->inter_ns > 0)
 		q = sooner(q, 8 * s->inter_ns);
-	return later(SURVIVE_SILENCE_NS, q);
+	return later(s->least_ns, q);
 }
 
 /* When the leg in use counts as silent; VX6_NEVER while nothing is
@@ -80,7 +80,7 @@ static uint64_t silent_at(const struct survive *s)
 		return at;
 	if (s->data_ns == VX6_NEVER)
 		return VX6_NEVER;
-	uint64_t until = s->data_ns + SURVIVE_EXPECT_NS;
+	uint64_t until = s->data_ns + s->expect_ns;
 	return at < until && s->now_ns < until ? at : VX6_NEVER;
 }
 
@@ -99,7 +99,7 @@ static void ping(struct survive *s, uint8_t leg, unsigned cnt, bool alarm,
 		l->next = (uint8_t)((l->next + 1u) % SURVIVE_PINGS);
 		say(out, SURVIVE_ACT_PING, leg, s->token++);
 	}
-	l->keep_due_ns = s->now_ns + SURVIVE_KEEP_NS;
+	l->keep_due_ns = s->now_ns + s->keep_ns;
 	uint64_t rtt = l->rtt_ns > 0 ? l->rtt_ns : SURVIVE_RTT_NS;
 	if (leg == s->use)
 		rtt = later(rtt, use_rtt(s));
@@ -421,12 +421,23 @@ void survive_init(struct survive *s, uint8_t leg, uint32_t token,
 		.data_ns = VX6_NEVER,
 		.asked_ns = VX6_NEVER,
 		.want_due_ns = now_ns,
+		.least_ns = SURVIVE_SILENCE_NS,
+		.expect_ns = SURVIVE_EXPECT_NS,
+		.keep_ns = SURVIVE_KEEP_NS,
 	};
 	s->leg[leg] = (struct survive_leg){
 		.up = true,
 		.keep_due_ns = now_ns,
 		.miss_due_ns = VX6_NEVER,
 	};
+}
+
+void survive_tune(struct survive *s, uint64_t least_ns, uint64_t expect_ns,
+		  uint64_t keep_ns)
+{
+	s->least_ns = least_ns;
+	s->expect_ns = expect_ns;
+	s->keep_ns = keep_ns;
 }
 
 void survive_step(struct survive *s, const struct survive_event *ev,

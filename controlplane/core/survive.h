@@ -130,7 +130,8 @@ struct survive {
 	enum survive_state state;
 	uint8_t use; /* leg in use, or SURVIVE_NO_LEG */
 	bool in_flight;
-	uint32_t token; /* of the next ping */
+	uint32_t token;                        /* of the next ping */
+	uint64_t least_ns, expect_ns, keep_ns; /* see survive_tune */
 	uint64_t now_ns;
 	uint64_t srtt_ns, pto_ns; /* QUIC's; 0: unknown */
 	uint64_t inter_ns;        /* smoothed inter-arrival; 0: unknown */
@@ -148,6 +149,11 @@ struct survive {
  * ping token (draw it). */
 VX6_NONNULL void survive_init(struct survive *s, uint8_t leg, uint32_t token,
 			      uint64_t now_ns);
+
+/* survive_tune replaces SURVIVE_SILENCE_NS, _EXPECT_NS and _KEEP_NS, which
+ * survive_init sets. */
+VX6_NONNULL void survive_tune(struct survive *s, uint64_t least_ns,
+			      uint64_t expect_ns, uint64_t keep_ns);
 
 /* survive_step tells s one thing and fills out with what must be done, in
  * order.  A leg out of range, or one that is not up, is ignored. */

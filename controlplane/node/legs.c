@@ -402,9 +402,13 @@ static void first_leg(struct tunnel *t, unsigned leg)
  * attempt. */
 void legs_ready(struct tunnel *t)
 {
+	const struct config_timers *times = &t->node->cfg.timers;
+
 	survive_init(&t->survive, t->use,
 		     vx6_rand_below(&t->node->rnd, UINT32_MAX),
 		     loop_now(t->node->loop));
+	survive_tune(&t->survive, times->silence_min_ns,
+		     times->silence_expect_ns, times->channel_ping_ns);
 	t->surviving = true;
 	loop_timer_set(&t->timer, survive_due(&t->survive));
 	for (unsigned i = 0; i < SURVIVE_LEGS; i++)

@@ -329,7 +329,8 @@ static bool on_send(void *ctx, struct quic_conn *c,
 	return true; /* what a circuit cannot take is lost, as on a wire */
 }
 
-/* A prefix that shakes hands too often proves its address first. */
+/* A prefix that shakes hands too often, and everybody while many are half
+ * open, proves its address first. */
 static enum vx6_status on_admit(void *ctx, const struct quic_path *path)
 {
 	struct node *n = ctx;
@@ -349,6 +350,7 @@ static enum vx6_status on_admit(void *ctx, const struct quic_path *path)
 
 	n->prefix[i].milli = b.milli;
 	n->prefix[i].at_ns = b.at_ns;
+	ok = ok && quic_half_open(n->quic) <= n->cfg.limits.retry_above;
 	return ok ? VX6_OK : VX6_RATE;
 }
 

@@ -748,6 +748,19 @@ void peer_data(struct peer *p, int64_t stream, const uint8_t *data, size_t len,
 
 /* ---- all of them ---- */
 
+/* A link may live without its session, but not for ever (PROTOCOL.md 6). */
+static void orphan_check(struct peer *p, uint64_t now)
+{
+	if (p->link != PEER_LINK_OPEN)
+		return;
+	if (p->orphan_ns == 0)
+		p->orphan_ns = now;
+	if (now - p->orphan_ns < p->node->cfg.timers.link_orphan_ns)
+		return;
+	log_info("link", "orphaned", log_node("peer", p->id));
+	peer_link_lost(p);
+}
+
 void peers_sweep(struct node *n)
 {
 	uint64_t now = loop_now(n->loop);
@@ -756,8 +769,11 @@ void peers_sweep(struct node *n)
 
 	for (struct peer *p = n->peers; p; p = next) {
 		next = p->next;
-		if (p->state != PEER_READY)
+		if (p->state != PEER_READY) {
+			orphan_check(p, now);
 			continue;
+		}
+		p->orphan_ns = 0;
 		quic_stats(p->conn, &q);
 		if (q.first_unanswered_ns >= now ||
 		    now - q.first_unanswered_ns < n->cfg.timers.create_hop_ns)

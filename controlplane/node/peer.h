@@ -73,6 +73,7 @@ struct peer {
 	bool learn; /* we told them to learn our address */
 	uint16_t u;
 	uint64_t link_since_ns;
+	uint64_t orphan_ns;    /* since when the link has no session; 0 */
 	struct vx6_addr cells; /* where they take cells; none = learnt */
 
 	struct loop_timer timer; /* dial again, unused, orphan */

@@ -295,7 +295,7 @@ static void empty_means_defaults(void **state)
 	assert_string_equal(d.api_group, "vx6");
 	assert_int_equal(d.timers.dial_ns, 5000000000);
 	assert_int_equal(d.timers.tunnel_idle_ns, 3600000000000);
-	assert_int_equal(d.timers.half_wait_ns, 200000000);
+	assert_int_equal(d.timers.silence_min_ns, 50000000);
 	assert_int_equal(d.timers.link_orphan_ns, 900000000000);
 	assert_int_equal(d.limits.create_rate, 64);
 	assert_int_equal(d.limits.conn_window, 16777216);
