@@ -143,7 +143,7 @@ void api_conn_refuse(struct api_conn *c, enum api_code code,
 const char *api_conn_out(const struct api_conn *c, size_t *len)
 {
 	*len = c->queue_len - c->queue_at;
-	return c->queue + c->queue_at;
+	return c->queue == NULL ? "" : c->queue + c->queue_at;
 }
 
 void api_conn_sent(struct api_conn *c, size_t len)

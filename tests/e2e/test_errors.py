@@ -216,9 +216,10 @@ def paths_that_cannot_be():
             (["--via", "r1,r1"], 2, ["r1", "twice"]),
             (["--via", "r1,nobody"], 1, ["nobody"]),
             (["--via", "client,r1"], 2, ["itself"]),
-            (["--via", "r1,owner"], 2, ["owner"]),
-            (["--hops", "5"], 3, ["5", "3"])):
+            (["--hops", "5"], 3, ["relays"])):
         refused(connect(client, name, *args, code=code), code, *parts)
+    net()["r3"].service("own", server.target)
+    refused(connect(client, "r3.own", "--via", "r1,r3", code=2), 2, "owner")
     refused(connect(client, "nobody.web", code=3), 3, "nobody", "vx6 peer add")
     refused(connect(client, "owner.Bad_Name", code=2), 2)
 

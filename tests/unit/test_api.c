@@ -618,17 +618,22 @@ static size_t read_all(int fd, char *out, size_t cap)
 	return len;
 }
 
+/* More than a socket holds: three lines for each big one. */
 static void visit_half(struct house *h)
 {
-	static const char line[] = "{\"id\":5,\"cmd\":\"empty\"}\n";
-	char text[256];
-	int fd = raw(h);
+	static const char big[] = "{\"id\":5,\"cmd\":\"big\"}\n";
+	int fd = raw(h), lines = 0;
+	char text[4096];
+	ssize_t n;
 
 	CHECK(h, fd >= 0);
-	CHECK(h, write(fd, line, sizeof(line) - 1) > 0);
+	for (int i = 0; i < 8; i++)
+		CHECK(h, write(fd, big, sizeof(big) - 1) > 0);
 	CHECK(h, shutdown(fd, SHUT_WR) == 0);
-	read_all(fd, text, sizeof(text));
-	CHECK(h, strcmp(text, "{\"id\":5,\"ok\":true,\"result\":{}}\n") == 0);
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	CHECK(h, n == 0 && lines == 24);
 	close(fd);
 }
 
