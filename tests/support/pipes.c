@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/support/pipes.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,10 +59,14 @@ static bool is_before(const struct pipes_packet *a,
 static void push(struct pipes *p, struct pipes_packet *k)
 {
 	if (p->heap_cnt == p->heap_cap) {
-		p->heap_cap = p->heap_cap ? 2 * p->heap_cap : 1024;
-		p->heap = realloc((void *)p->heap,
-				  p->heap_cap * sizeof(*p->heap));
-		assert(p->heap);
+		size_t cap = p->heap_cap ? 2 * p->heap_cap : 1024;
+		struct pipes_packet **more = realloc((void *)p->heap,
+						     cap * sizeof(*more));
+
+		if (!more)
+			abort();
+		p->heap = more;
+		p->heap_cap = cap;
 	}
 	size_t i = p->heap_cnt++;
 	while (i > 0 && is_before(k, p->heap[(i - 1) / 2])) {
@@ -122,7 +125,8 @@ void pipes_send(struct pipes *p, unsigned end, unsigned leg, unsigned kind,
 	if (cfg->rate > 0)
 		*busy += (len + 28) * VX6_SEC / cfg->rate;
 	k = malloc(sizeof(*k) + len);
-	assert(k);
+	if (!k)
+		abort();
 	*k = (struct pipes_packet){ .at_ns = *busy + cfg->delay_ns,
 				    .order = p->order++,
 				    .to = 1 - end,

@@ -547,8 +547,9 @@ static size_t put_new_id(uint8_t *f, uint8_t seq)
 static bool new_id(struct quic_cidwatch *w, uint8_t seq)
 {
 	uint8_t f[28];
+	size_t len = put_new_id(f, seq);
 
-	return quic_frames_in(w, &stops, f, put_new_id(f, seq));
+	return quic_frames_in(w, &stops, f, len);
 }
 
 static void retire(struct quic_cidwatch *w, uint8_t seq, uint8_t pkt)
