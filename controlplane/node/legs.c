@@ -272,13 +272,17 @@ static void on_timer(void *ctx)
 
 static void reason_words(struct tunnel *t, const struct circuit *old)
 {
-	char label[VX6_ID_TEXT];
+	char path[80] = "", label[VX6_ID_TEXT];
+	size_t at = 0;
 
 	if (t->gap_reason[0])
 		return; /* a DESTROY or a lost link said it better */
+	for (unsigned i = 0; old && i + 1 < old->hops && at < sizeof(path); i++)
+		at += (size_t)snprintf(path + at, sizeof(path) - at, "%s%.16s",
+				       i ? ", " : "",
+				       node_label(t->node, old->id[i], label));
 	snprintf(t->gap_reason, sizeof(t->gap_reason),
-		 "the circuit over %s stopped answering",
-		 old ? node_label(t->node, old->id[0], label) : "a lost relay");
+		 "the circuit over %s stopped answering", path);
 }
 
 static void remember_dead(struct tunnel *t, const struct circuit *c)

@@ -183,9 +183,11 @@ static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 	if (!derive(p, theirs, &l.keys))
 		return VX6_BAD_STATE;
 	quic_path(p->conn, &path);
-	if (!theirs->learn) {
+	if (p->link_opener && !theirs->learn) {
 		/* The session proved this IP; only the port is theirs to
-		 * say, so a peer cannot point our cells at a stranger. */
+		 * say, so a peer cannot point our cells at a stranger.  Who
+		 * answers waits for the opener's first ask instead: its own
+		 * would arrive before the opener has the link. */
 		l.peer = path.remote;
 		l.peer.port = theirs->addr.port;
 	}

@@ -49,7 +49,7 @@ struct tunnel {
 
 	uint64_t last_rx_ns, gap_from_ns, gap_ns;
 	bool gap_open; /* moved, and nothing has arrived since */
-	char gap_reason[96];
+	char gap_reason[128];
 	uint64_t moves;
 };
 

@@ -120,8 +120,8 @@ static void on_ready(void *ctx, struct quic_conn *c)
 	for (unsigned i = 0; i < 32; i++)
 		printf("%02x", quic_peer_key(c)[i]);
 	uint8_t out[32];
-	if (quic_export(c, "EXPORTER-vx6-test", (const uint8_t *)"", 0,
-			out) == VX6_OK) {
+	if (quic_export(c, "EXPORTER-vx6-test", (const uint8_t *)"", 0, out) ==
+	    VX6_OK) {
 		printf(" exporter=");
 		for (unsigned i = 0; i < 32; i++)
 			printf("%02x", out[i]);
