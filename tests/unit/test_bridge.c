@@ -327,7 +327,8 @@ static void slow_reader_is_alone(void **state)
 		.quic = { .stream_window = 256 * KIB },
 		.mux = { .buffer = 256 * KIB },
 	};
-	const struct app_script there = { .send = 4 * MIB, .fin = true };
+	/* more than any kernel keeps in a connection's two buffers */
+	const struct app_script there = { .send = 48 * MIB, .fin = true };
 	const struct app_script deaf = { .fin = true, .deaf = true };
 	const struct app_script here = { .fin = true };
 	struct rig *r = rig_open(&o, &there);
