@@ -324,7 +324,11 @@ static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
 	}
 	if (registry_keep(n->reg, env.id, true) != VX6_OK)
 		log_warn("registry", "not-kept", log_node("peer", env.id));
-	struct peer *p = peer_want(n, env.id, NULL);
+	/* Others are dialled when they are needed: a session would tell them
+	 * who we are. */
+	struct peer *p = rec.roles & NODE_ROLE_RELAY
+				 ? peer_want(n, env.id, NULL)
+				 : peer_find(n, env.id);
 
 	if (p)
 		p->kept = true;

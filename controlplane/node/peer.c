@@ -13,7 +13,11 @@
 #include "controlplane/node/circuit.h"
 #include "controlplane/node/relay.h"
 
-#define CROSSING_NS (10 * VX6_SEC)
+#define CROSSING_NS  (10 * VX6_SEC)
+#define RECORD_RATE  64u   /* a second and session, once the burst is used */
+#define RECORD_BURST 1024u /* four times what a peer sends after HELLO */
+#define WANTED_RATE  1u
+#define WANTED_BURST 8u
 
 static void redial_later(struct peer *p);
 
@@ -639,6 +643,7 @@ static void on_hello(struct peer *p, const uint8_t *body, size_t len)
 static void on_records(struct peer *p, const uint8_t *body, size_t len)
 {
 	struct msg_records *m = malloc(sizeof(*m));
+	uint64_t now = loop_now(p->node->loop);
 
 	if (!m)
 		return;
@@ -648,9 +653,12 @@ static void on_records(struct peer *p, const uint8_t *body, size_t len)
 		return;
 	}
 	for (unsigned i = 0; i < m->n; i++) {
-		enum vx6_status st = node_learn(p->node, p, m->record[i].data,
-						m->record[i].len, NULL);
+		enum vx6_status st = VX6_RATE; /* each is a signature check */
 
+		if (peer_bucket_take(&p->records, RECORD_RATE, RECORD_BURST,
+				     now))
+			st = node_learn(p->node, p, m->record[i].data,
+					m->record[i].len, NULL);
 		p->node->stats.records_in++;
 		if (st != VX6_OK && st != VX6_EXISTS && st != VX6_STALE)
 			p->node->stats.records_refused++;
@@ -660,8 +668,12 @@ static void on_records(struct peer *p, const uint8_t *body, size_t len)
 
 static void on_wanted(struct peer *p, const uint8_t *body, size_t len)
 {
-	struct msg_wanted *m = malloc(sizeof(*m));
 	struct registry_node rn;
+
+	if (!peer_bucket_take(&p->wanteds, WANTED_RATE, WANTED_BURST,
+			      loop_now(p->node->loop)))
+		return;
+	struct msg_wanted *m = malloc(sizeof(*m));
 
 	if (!m)
 		return;
@@ -787,7 +799,7 @@ static void want_kept(void *ctx, const struct registry_node *rn)
 {
 	struct node *n = ctx;
 
-	if (!rn->keep || peer_find(n, rn->id))
+	if (!rn->keep || !rn->relay || peer_find(n, rn->id))
 		return;
 	struct peer *p = peer_new(n, rn->id);
 

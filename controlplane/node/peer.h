@@ -62,7 +62,7 @@ struct peer {
 	uint64_t since_ns, dialled_ns;
 	struct vx6_msg_reader rd;
 	uint8_t *body; /* VX6_MSG_MAX, taken with the session */
-	struct peer_bucket creates;
+	struct peer_bucket creates, records, wanteds;
 	int64_t clock_ms; /* theirs minus ours, at HELLO */
 	bool clock_told;
 

@@ -104,11 +104,30 @@ void tunnel_close(struct tunnel *t)
 
 /* ---- client ---- */
 
+/* A stranger's record does not make us dial private addresses; one that
+ * the operator brought does. */
+static bool endpoint_of(struct node *n, const uint8_t owner[32],
+			struct vx6_addr *to)
+{
+	struct node_record rec;
+	struct registry_node rn;
+
+	if (registry_find(n->reg, owner, &rn) != VX6_OK ||
+	    node_record(n, owner, &rec) == VX6_NOT_FOUND)
+		return false;
+	for (unsigned i = 0; i < rec.endpoint_cnt; i++) {
+		*to = (struct vx6_addr){ .port = rec.endpoint[i].control_port };
+		memcpy(to->ip, rec.endpoint[i].ip, sizeof(to->ip));
+		if (rn.keep || n->cfg.dial_private || !vx6_addr_is_private(to))
+			return true;
+	}
+	return false;
+}
+
 static bool owner_address(struct node *n, const uint8_t owner[32],
 			  struct vx6_addr *to)
 {
 	struct peer *p = peer_find(n, owner);
-	struct node_record rec;
 	struct quic_path path;
 
 	if (p && p->state == PEER_READY) {
@@ -120,12 +139,7 @@ static bool owner_address(struct node *n, const uint8_t owner[32],
 		*to = p->place;
 		return true;
 	}
-	if (node_record(n, owner, &rec) == VX6_NOT_FOUND ||
-	    rec.endpoint_cnt == 0)
-		return false;
-	*to = (struct vx6_addr){ .port = rec.endpoint[0].control_port };
-	memcpy(to->ip, rec.endpoint[0].ip, sizeof(to->ip));
-	return true;
+	return endpoint_of(n, owner, to);
 }
 
 enum vx6_status tunnel_dial(struct tunnel *t, const struct quic_path *path,
