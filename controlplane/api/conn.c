@@ -28,9 +28,11 @@ static const char *const code_names[] = {
 
 const char *api_code_name(enum api_code code)
 {
-	if ((size_t)code >= VX6_COUNT(code_names) || code < API_FAILED)
-		return code_names[API_FAILED];
-	return code_names[code];
+	size_t i = (size_t)code;
+
+	if (i < API_FAILED || i >= VX6_COUNT(code_names))
+		i = API_FAILED;
+	return code_names[i];
 }
 
 enum api_code api_code_of(const char *name)
