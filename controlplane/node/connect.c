@@ -134,10 +134,13 @@ static bool listen_now(struct forward_job *j)
 	if (st == VX6_OK)
 		return true;
 	j->forward = NULL;
+	/* "what is wrong: what to do" */
+	char *hint = strstr(why, ": ");
+
+	if (hint)
+		*hint = '\0';
 	fail(j, st == VX6_DENIED ? API_DENIED : API_FAILED,
-	     st == VX6_EXISTS ? "choose another port, or end who has it"
-			      : "choose another address or port",
-	     why);
+	     hint ? hint + 2 : "choose another address or port", why);
 	return false;
 }
 

@@ -470,6 +470,8 @@ static void ended(void *ctx, struct circuit *c, enum origin_why why,
 	}
 	if (open && leg == t->use)
 		snprintf(t->gap_reason, sizeof(t->gap_reason), "%s", text);
+	if (leg == t->use)
+		t->use = SURVIVE_NO_LEG; /* its slot may be taken anew */
 	tell(t, SURVIVE_EV_LEG_GONE, leg);
 	if (t->dead)
 		return;
