@@ -40,6 +40,7 @@ struct chan {
 	uint16_t d;
 	struct vx6_joiner *joiner;
 	struct tunnel *tunnel; /* client's side: who uses it as a leg */
+	const uint8_t *far;    /* owner's side: node ID of the last relay */
 	uint8_t leg;
 	uint64_t rx_ns; /* last plaintext that was well-formed */
 	uint64_t cells_in, cells_out;

@@ -497,18 +497,26 @@ static void run_identity_show(void *ctx, struct api_call *call,
 
 /* ---- services ---- */
 
-static json_t *json_service(const struct registry_service *s)
+static json_t *json_service(const struct node *n,
+			    const struct registry_service *s)
 {
+	struct node_service count = { 0 };
+
 	char at[VX6_ADDR_TEXT], id[VX6_ID_TEXT];
 	json_t *allow = json_array();
 
 	for (uint32_t i = 0; i < s->allow_cnt; i++)
 		json_array_append_new(
 			allow, json_string(vx6_id_text(s->allow[i], id)));
-	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s}", "name", s->name,
-			 "proto", s->proto == REGISTRY_TCP ? "tcp" : "udp",
-			 "target", vx6_addr_text(&s->target, at), "public",
-			 s->is_public, "allow", allow, "source", "api");
+	for (uint32_t i = 0; i < n->cfg.limits.services; i++)
+		if (strcmp(n->service[i].name, s->name) == 0)
+			count = n->service[i];
+	return json_pack(
+		"{s:s, s:s, s:s, s:b, s:o, s:s, s:I, s:I}", "name", s->name,
+		"proto", s->proto == REGISTRY_TCP ? "tcp" : "udp", "target",
+		vx6_addr_text(&s->target, at), "public", s->is_public, "allow",
+		allow, "source", "api", "served", (json_int_t)count.served,
+		"refused", (json_int_t)count.refused);
 }
 
 static bool take_allow(struct api_call *call, const json_t *allow,
@@ -601,7 +609,7 @@ static void run_service_add(void *ctx, struct api_call *call,
 		return;
 	}
 	node_services_changed(n);
-	api_done(call, json_service(&s));
+	api_done(call, json_service(n, &s));
 }
 
 static void run_service_remove(void *ctx, struct api_call *call,
@@ -617,24 +625,32 @@ static void run_service_remove(void *ctx, struct api_call *call,
 			 "no service is called %.60s", name);
 		return;
 	}
+	node_service_gone(n, name);
 	node_services_changed(n);
 	api_done(call, NULL);
 }
 
+struct services {
+	const struct node *n;
+	json_t *all;
+};
+
 static void add_service(void *ctx, const struct registry_service *s)
 {
-	json_array_append_new(ctx, json_service(s));
+	struct services *to = ctx;
+
+	json_array_append_new(to->all, json_service(to->n, s));
 }
 
 static void run_service_list(void *ctx, struct api_call *call,
 			     const json_t *args)
 {
 	struct node *n = ctx;
-	json_t *all = json_array();
+	struct services to = { .n = n, .all = json_array() };
 
-	if (registry_services(n->reg, add_service, all) != VX6_OK)
+	if (registry_services(n->reg, add_service, &to) != VX6_OK)
 		log_warn("registry", "not-read", log_str("what", "services"));
-	send_list(call, args, "services", all);
+	send_list(call, args, "services", to.all);
 }
 
 /* ---- counters ---- */

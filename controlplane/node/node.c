@@ -249,43 +249,6 @@ void node_via_changed(struct node *n)
 	node_publish(n);
 }
 
-/* ---- services ---- */
-
-static void take_service(void *ctx, const struct registry_service *s)
-{
-	struct node *n = ctx;
-	struct access_list who = { .open = s->is_public };
-
-	for (uint32_t i = 0; i < s->allow_cnt; i++)
-		if (access_list_add(&who, s->allow[i]) != VX6_OK)
-			log_warn("service", "list-full",
-				 log_str("name", s->name));
-	/* Whether a target beyond loopback is wanted was asked at `add`. */
-	if (s->proto == REGISTRY_TCP &&
-	    access_add(&n->access, s->name, &s->target, &who, true) != VX6_OK)
-		log_warn("service", "not-offered", log_str("name", s->name));
-}
-
-void node_services_changed(struct node *n)
-{
-	access_free(&n->access);
-	if (access_init(&n->access, n->cfg.limits.services) != VX6_OK ||
-	    registry_services(n->reg, take_service, n) != VX6_OK)
-		log_error("service", "not-read");
-	node_via_changed(n);
-}
-
-static enum vx6_status authorise(void *ctx, struct quic_conn *c,
-				 const char *name, enum msg_proto proto,
-				 struct vx6_addr *target)
-{
-	struct node *n = ctx;
-	enum vx6_status st = access_find(&n->access, name, quic_peer(c),
-					 target);
-
-	return proto == MSG_TCP ? st : VX6_DENIED;
-}
-
 /* ---- quic ---- */
 
 static struct loop_udp *socket_for(struct node *n, const struct vx6_addr *from)
@@ -779,7 +742,7 @@ static enum vx6_status open_quic(struct node *n)
 				  .total = l->connections,
 				  .target_ns = t->target_connect_ns,
 				  .buffer = l->stream_window };
-	struct mux_hooks hooks = { .authorise = authorise, .ctx = n };
+	struct mux_hooks hooks = { .authorise = node_authorise, .ctx = n };
 	enum vx6_status st;
 
 	memcpy(opt.identity.seed, n->id.seed, sizeof(opt.identity.seed));
@@ -837,7 +800,8 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 	if (st != VX6_OK)
 		return st;
 	n->chan_slot = calloc(CHANS_MAX, sizeof(*n->chan_slot));
-	if (!n->chan_slot)
+	n->service = calloc(n->cfg.limits.services, sizeof(*n->service));
+	if (!n->chan_slot || !n->service)
 		return VX6_NO_MEMORY;
 	ids_init(&n->chans, n->chan_slot, CHANS_MAX, 0);
 	st = open_quic(n);
@@ -939,6 +903,7 @@ void node_close(struct node *n)
 	empty_graves(n);
 	free(n->id_slot);
 	free(n->chan_slot);
+	free(n->service);
 	free(n->link);
 	if (n->lock_fd >= 0)
 		close(n->lock_fd);

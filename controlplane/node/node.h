@@ -85,6 +85,10 @@ struct node {
 	struct api_server *api;
 	struct mux_hub *hub;
 	struct access_table access; /* our services */
+	struct node_service {
+		char name[NAME_TEXT];
+		uint64_t served, refused; /* OPENs since start */
+	} *service; /* limits.services; counts outlive changes of the table */
 	struct vx6_rand rnd;
 
 	struct ids ids;   /* circuit ids told to neighbours */
@@ -163,8 +167,15 @@ enum vx6_status node_learn(struct node *n, const struct peer *from,
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 node_record(struct node *n, const uint8_t id[32], struct node_record *rec);
 
-/* node_services_changed reads our services again. */
+/* node_services_changed reads our services again; node_service_gone forgets
+ * the counters of one that was removed. */
 VX6_NONNULL void node_services_changed(struct node *n);
+VX6_NONNULL void node_service_gone(struct node *n, const char *name);
+
+/* node_authorise is mux_hooks.authorise; ctx is the node. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+node_authorise(void *ctx, struct quic_conn *c, const char *name,
+	       enum msg_proto proto, struct vx6_addr *target);
 
 /* node_label is a node's name where one is known, else the start of its ID;
  * out must hold VX6_ID_TEXT.  Returns out. */

@@ -281,6 +281,7 @@ static bool install_end(struct relay_circ *c)
 	    chan_open(&e->chan, c->node, &end_ops, c, VX6_CHANNEL_D_DEFAULT) !=
 		    VX6_OK)
 		return false;
+	e->chan.far = c->prev->id;
 	note_write(h.note, NOTE_END, 0, c->prev->id);
 	c->pending++;
 	return add_half(c, &h);

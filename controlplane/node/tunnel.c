@@ -353,13 +353,19 @@ json_t *tunnel_json_spares(const struct tunnel *t)
 static json_t *owner_path(struct tunnel *t, bool *relay)
 {
 	json_t *path = json_array();
+	char label[VX6_ID_TEXT];
 	struct quic_path qp;
+	struct chan *ch;
 
 	*relay = false;
-	if (t->conn) {
-		quic_path(t->conn, &qp);
-		*relay = chan_is_pseudo(&qp.remote);
-	}
+	if (!t->conn)
+		return path;
+	quic_path(t->conn, &qp);
+	*relay = chan_is_pseudo(&qp.remote);
+	ch = chan_of(t->node, &qp.remote);
+	if (ch && ch->far)
+		json_array_append_new(
+			path, json_string(node_label(t->node, ch->far, label)));
 	return path;
 }
 
