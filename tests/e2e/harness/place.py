@@ -113,20 +113,14 @@ def start(command, log=None, **more):
     more.setdefault("stdin", subprocess.DEVNULL)
     if apart:
         more.setdefault("process_group", 0)
-    # no signal between a process and the note of it, or nobody would end it
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK,
-                                  {signal.SIGINT, signal.SIGTERM})
-    more.setdefault("preexec_fn", lambda: signal.pthread_sigmask(
-        signal.SIG_SETMASK, mask))
     try:
         p = subprocess.Popen(command, **more)
-        path = os.path.join(note, tag(p.pid))
-        open(path, "w").close()
-        _running[p] = path
     finally:
         if log:
             out.close()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    path = os.path.join(note, tag(p.pid))
+    open(path, "w").close()
+    _running[p] = path
     return p
 
 
