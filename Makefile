@@ -159,9 +159,10 @@ link_fuzz  := $(ldflags) -fsanitize=address,undefined
 dir_fuzz   := $(BUILD)/fuzz
 
 # What was compiled, and how, is a prerequisite: a removed file or a changed
-# flag rebuilds what it touches.
-record = $(shell mkdir -p $(dir $1); printf '%s\n' '$(subst ','\'',$2)' | \
-	cmp -s - $1 || printf '%s\n' '$(subst ','\'',$2)' > $1)
+# flag rebuilds what it touches.  Where the tree stands is no such change.
+record = $(call record2,$1,$(subst $(TOP),TOP,$(subst ','\'',$2)))
+record2 = $(shell mkdir -p $(dir $1); printf '%s\n' '$2' | \
+	cmp -s - $1 || printf '%s\n' '$2' > $1)
 
 define variant_rules
 D := $$(dir_$1)
