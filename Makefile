@@ -2,8 +2,9 @@
 #
 # make help lists the targets.  Nothing here names a source file: a room's
 # *.c become one archive, three main.c become the programs, every
-# tests/unit/test_*.c, tests/fuzz/fuzz_*.c and benchmarks/bench_*.c becomes
-# a program linked with all archives.
+# tests/unit/test_*.c, tests/xdp/test_*.c, tests/fuzz/fuzz_*.c and
+# benchmarks/bench_*.c becomes a program linked with all archives.  What runs
+# in the kernel, xdp/*.bpf.c, is compiled first and carried by its room.
 #
 #   BUILD=dir     where everything made goes                 (build)
 #   CC=gcc        the compiler of the main build             (gcc)
@@ -99,7 +100,8 @@ sources  := $(sort $(shell find dataplane controlplane config xdp -name '*.c' \
 	! -name '*.bpf.c' ! -name main.c 2>/dev/null))
 support  := $(sort $(wildcard tests/support/*.c))
 benchlib := $(sort $(filter-out benchmarks/bench_%,$(wildcard benchmarks/*.c)))
-units    := $(sort $(wildcard tests/unit/test_*.c))
+units    := $(sort $(wildcard tests/unit/test_*.c tests/xdp/test_*.c))
+kernels  := $(sort $(wildcard xdp/*.bpf.c))
 fuzzers  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 benches  := $(sort $(wildcard benchmarks/bench_*.c))
 mains    := $(wildcard dataplane/worker/main.c controlplane/main.c \
@@ -158,11 +160,26 @@ flags_fuzz := $(cflags) $(call sanflags,fuzzer-no-link$(,)address$(,)undefined) 
 link_fuzz  := $(ldflags) -fsanitize=address,undefined
 dir_fuzz   := $(BUILD)/fuzz
 
+# clang is the only compiler for BPF here.  -g because the kernel wants BTF;
+# v3 for atomics that return a value (Linux 5.12).
+bpfflags := -target bpf -mcpu=v3 -std=gnu23 -O2 -g -ffile-prefix-map=$(TOP)/= \
+	-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla -Wundef \
+	-Wcast-qual -Wimplicit-fallthrough -Werror -I. \
+	-isystem /usr/include/$(shell gcc -print-multiarch) -MMD -MP
+
 # What was compiled, and how, is a prerequisite: a removed file or a changed
 # flag rebuilds what it touches.  Where the tree stands is no such change.
 record = $(call record2,$1,$(subst $(TOP),TOP,$(subst ','\'',$2)))
 record2 = $(shell mkdir -p $(dir $1); printf '%s\n' '$2' | \
 	cmp -s - $1 || printf '%s\n' '$2' > $1)
+
+$(call record,$(BUILD)/bpf/flags,$(CLANG) $(bpfflags))
+bpf_objects := $(kernels:%.c=$(BUILD)/bpf/%.o)
+$(bpf_objects): $(BUILD)/bpf/%.o: %.c $(BUILD)/bpf/flags
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(bpfflags) -c -o $@ $<
+-include $(bpf_objects:.o=.d)
 
 define variant_rules
 D := $$(dir_$1)
@@ -173,6 +190,9 @@ $$D/obj/%.o: %.c $$D/flags
 	$$(call say,CC$(if $(filter main,$1),,-$1),$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(cc_$1) $$(flags_$1) -c -o $$@ $$<
+# its .incbin looks there
+$$D/obj/xdp/object.o: flags_$1 += -Wa,-I$(BUILD)/bpf
+$$D/obj/xdp/object.o: $$(bpf_objects)
 
 archives_$1 := $$(rooms:%=$$D/lib/libvx6-%.a)
 $$(foreach r,$$(rooms),$$(eval $$D/lib/libvx6-$$r.a: $$(patsubst %.c,$$D/obj/%.o,$$(call sources_of,$$r))))
@@ -192,7 +212,7 @@ product_$1 := $$(filter-out %/libvx6-support.a,$$(inner_$1))
 $$D/bin/vx6: $$D/obj/controlplane/cli/main.o $$(product_$1)
 $$D/bin/vx6d: $$D/obj/controlplane/main.o $$(product_$1)
 $$D/bin/vx6-dataplane: $$D/obj/dataplane/worker/main.o $$(product_$1)
-$$(units_$1): $$D/tests/unit/%: $$D/obj/tests/unit/%.o $$(inner_$1)
+$$(units_$1): $$D/tests/%: $$D/obj/tests/%.o $$(inner_$1)
 $$(fuzzers_$1): $$D/tests/fuzz/%: $$D/obj/tests/fuzz/%.o $$(inner_$1)
 ifneq ($1,fuzz)
 $$(fuzzers_$1): $$D/obj/tests/fuzz/main.o

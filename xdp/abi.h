@@ -29,10 +29,22 @@
 #define VX6_XDP_CPUS     256u /* counted apart; others share the last */
 #define VX6_XDP_PREFIXES 65536u
 
+#define VX6_XDP_CELL_VERSION 1u /* first byte of a cell */
+
 /* Cells to a link from an address that is not its proved one: so many a
  * second may pass, so that a peer who has moved can be challenged
  * (dataplane/wire/PROTOCOL.md section 6). */
 #define VX6_XDP_CHANCES 8u
+
+struct vx6_xdp_ip { /* an address, and key of vx6_local */
+	__be32 w[4];
+};
+
+/* Key of vx6_prefix: an IPv6 /56 or an IPv4 /24, the rest is zero. */
+struct vx6_xdp_prefix {
+	__u8 bits[7];
+	__u8 v4;
+};
 
 struct vx6_xdp_config {
 	__be16 data_port;
@@ -53,7 +65,7 @@ struct vx6_xdp_link {
 	__u8 used;
 	__u8 zero;
 	__be16 port; /* 0 = no address is proved yet */
-	__u8 ip[16];
+	struct vx6_xdp_ip ip;
 	__u8 zero2[8];
 };
 
@@ -92,6 +104,8 @@ struct vx6_xdp_count { /* one CPU's, since it was loaded; two cache lines */
 
 _Static_assert(sizeof(struct vx6_xdp_config) == 40, "shared");
 _Static_assert(sizeof(struct vx6_xdp_link) == 32, "shared");
+_Static_assert(sizeof(struct vx6_xdp_ip) == 16, "shared");
+_Static_assert(sizeof(struct vx6_xdp_prefix) == 8, "shared");
 _Static_assert(sizeof(struct vx6_xdp_count) == 128, "shared");
 _Static_assert((unsigned)VX6_XDP_REASON_CNT <= VX6_XDP_COUNTS, "room");
 

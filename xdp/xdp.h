@@ -84,8 +84,7 @@ xdp_local_set(struct xdp *x, const struct vx6_addr a[], unsigned n);
 
 /* xdp_counts sums all interfaces and CPUs since xdp_open, those detached
  * meanwhile included. */
-VX6_NONNULL void xdp_counts(const struct xdp *x,
-			    uint64_t out[VX6_XDP_REASON_CNT]);
+VX6_NONNULL void xdp_counts(struct xdp *x, uint64_t out[VX6_XDP_REASON_CNT]);
 
 /* xdp_reason_name ("BAD_SOURCE"), xdp_reason_text for people, and
  * xdp_reason_verdict ("drop"); static, "?" for what is none. */
