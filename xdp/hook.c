@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <glob.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
 #include <net/if.h>
@@ -16,15 +17,21 @@
 
 #include "xdp/object.h"
 
-#define BPFFS "/sys/fs/bpf"
+#define BPFFS      "/sys/fs/bpf"
+#define DISPATCHER "xdp_dispatcher" /* libxdp's program */
 
 /* ---- what is there ---- */
 
-static bool has_bpffs(void)
+/* Why there can be no dispatcher; NULL where there can. */
+static const char *lacking(void)
 {
 	struct statfs fs;
 
-	return statfs(BPFFS, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+	if (statfs(BPFFS, &fs) != 0 || fs.f_type != BPF_FS_MAGIC)
+		return "no bpffs at " BPFFS;
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) != 1)
+		return "this kernel loads no BPF_PROG_TYPE_EXT";
+	return NULL;
 }
 
 /* The data port in the program's vx6_config, network order; 0 = it has
@@ -62,24 +69,96 @@ static bool is_ours(const struct xdp_program *p, uint16_t data_port)
 	       port_of(xdp_program__fd(p)) == htons(data_port);
 }
 
+/* Nobody but us is behind this dispatcher.  Asked where its pins cannot be
+ * read: they were in another mount namespace's bpffs, and are gone with it or
+ * are still there. */
+static bool is_all_ours(uint32_t dispatcher, uint16_t data_port)
+{
+	uint32_t id = 0;
+	bool ours = true;
+
+	while (ours && bpf_link_get_next_id(id, &id) == 0) {
+		struct bpf_link_info info = { 0 };
+		uint32_t len = sizeof(info);
+		struct xdp_program *p;
+		int fd = bpf_link_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue; /* ended meanwhile */
+		if (bpf_link_get_info_by_fd(fd, &info, &len) == 0 &&
+		    info.type == BPF_LINK_TYPE_TRACING &&
+		    info.tracing.target_obj_id == dispatcher) {
+			p = xdp_program__from_id(info.prog_id);
+			ours = libxdp_get_error(p) == 0 &&
+			       is_ours(p, data_port);
+			xdp_program__close(p);
+		}
+		close(fd);
+	}
+	return ours;
+}
+
+static void remove_dispatcher(unsigned ifindex, const struct xdp_program *d)
+{
+	struct bpf_xdp_attach_opts opts = { .sz = sizeof(opts),
+					    .old_prog_fd = xdp_program__fd(d) };
+
+	bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, &opts);
+}
+
 /* Takes off what a killed process of ours left behind the dispatcher. */
 static void take_over(unsigned ifindex, uint16_t data_port)
 {
 	struct xdp_multiprog *mp =
 		xdp_multiprog__get_from_ifindex((int)ifindex);
-	struct xdp_program *p = NULL;
+	struct xdp_program *d, *p = NULL;
 
 	if (libxdp_get_error(mp) != 0)
 		return;
-	while (!xdp_multiprog__is_legacy(mp) &&
-	       (p = xdp_multiprog__next_prog(p, mp)) != NULL)
+	d = xdp_multiprog__main_prog(mp);
+	while ((p = xdp_multiprog__next_prog(p, mp)) != NULL)
 		if (is_ours(p, data_port))
 			xdp_program__detach(p, (int)ifindex,
 					    xdp_multiprog__attach_mode(mp), 0);
+	if (xdp_multiprog__is_legacy(mp) && d != NULL &&
+	    strcmp(xdp_program__name(d), DISPATCHER) == 0 &&
+	    is_all_ours(xdp_program__id(d), data_port))
+		remove_dispatcher(ifindex, d);
 	xdp_multiprog__close(mp);
 }
 
+/* The name of the program that is there; "?" without. */
+static void name_of_other(unsigned ifindex, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t id = 0, len = sizeof(info);
+	int fd = -1;
+
+	if (bpf_xdp_query_id((int)ifindex, 0, &id) == 0)
+		fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 || bpf_prog_get_info_by_fd(fd, &info, &len) != 0)
+		info.name[0] = '?';
+	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* ---- attaching ---- */
+
+/* Where libxdp cannot use a dispatcher it attaches the program alone, in a
+ * way that outlives us and that nobody can run beside. */
+static bool is_alone(unsigned ifindex)
+{
+	struct xdp_multiprog *mp =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
+	bool alone;
+
+	if (libxdp_get_error(mp) != 0)
+		return false;
+	alone = xdp_multiprog__is_legacy(mp);
+	xdp_multiprog__close(mp);
+	return alone;
+}
 
 static int by_dispatcher(struct hook *h, const struct bpf_object *shared)
 {
@@ -96,6 +175,10 @@ static int by_dispatcher(struct hook *h, const struct bpf_object *shared)
 		return err;
 	}
 	err = -xdp_program__attach(p, (int)h->ifindex, XDP_MODE_NATIVE, 0);
+	if (err == 0 && is_alone(h->ifindex)) {
+		xdp_program__detach(p, (int)h->ifindex, XDP_MODE_NATIVE, 0);
+		err = EOPNOTSUPP;
+	}
 	if (err != 0) {
 		xdp_program__close(p);
 		bpf_object__close(o);
@@ -142,8 +225,11 @@ static int mtu_of(const char *name)
 	return r.ifr_mtu;
 }
 
-static enum vx6_status refused(int err, const char *name, char why[XDP_WHY])
+static enum vx6_status refused(int err, unsigned ifindex, const char *name,
+			       char why[XDP_WHY])
 {
+	char other[BPF_OBJ_NAME_LEN];
+
 	switch (err) {
 	case EPERM:
 	case EACCES:
@@ -154,11 +240,14 @@ static enum vx6_status refused(int err, const char *name, char why[XDP_WHY])
 		return VX6_DENIED;
 	case EBUSY:
 	case EEXIST:
-		snprintf(why, XDP_WHY,
-			 "%s has another XDP program, which no dispatcher can "
-			 "run beside ours: take it off (ip link set dev %s xdp "
-			 "off), or attach it with xdp-loader",
-			 name, name);
+		name_of_other(ifindex, other);
+		snprintf(
+			why, XDP_WHY,
+			"%s has the XDP program %s, and ours cannot run beside "
+			"it: take it off (ip link set dev %s xdp off) or "
+			"attach "
+			"it with xdp-loader",
+			name, other, name);
 		return VX6_EXISTS;
 	case ENODEV:
 		snprintf(why, XDP_WHY, "%s is gone", name);
@@ -192,31 +281,70 @@ enum vx6_status hook_open(struct hook *h, const struct bpf_object *shared,
 			  bool no_dispatcher, char why[XDP_WHY])
 {
 	char name[IF_NAMESIZE];
+	const char *lack;
 	int err = ENOENT;
 
 	*h = (struct hook){ .link = -1, .ifindex = ifindex };
+	why[0] = '\0';
 	if (if_indextoname(ifindex, name) == NULL) {
 		snprintf(why, XDP_WHY, "there is no interface %u", ifindex);
 		return VX6_NOT_FOUND;
 	}
-	if (has_bpffs()) {
-		libxdp_clean_references((int)ifindex);
-		take_over(ifindex, data_port);
-		if (!no_dispatcher)
-			err = by_dispatcher(h, shared);
-	}
+	take_over(ifindex, data_port);
+	lack = no_dispatcher ? NULL : lacking();
+	if (lack == NULL && !no_dispatcher)
+		err = by_dispatcher(h, shared);
 	if (err != 0)
 		err = by_link(h, shared);
-	return err == 0 ? VX6_OK : refused(err, name, why);
+	if (err != 0)
+		return refused(err, ifindex, name, why);
+	if (lack != NULL)
+		snprintf(why, XDP_WHY,
+			 "%s: %s gets a plain link, and no other XDP program "
+			 "can run beside ours",
+			 lack, name);
+	return VX6_OK;
+}
+
+/* The interface is gone, or somebody else took the program off: what pins
+ * there are keep the program, and each name contains our interface's index,
+ * but so may those of other network namespaces: ours has our program. */
+static void unpin(const struct hook *h)
+{
+	char path[64];
+	glob_t g;
+	struct xdp_program *p;
+	bool ours;
+
+	snprintf(path, sizeof(path), BPFFS "/xdp/dispatch-%u-*/prog*-prog",
+		 h->ifindex);
+	if (glob(path, 0, NULL, &g) != 0)
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		char *at = g.gl_pathv[i],
+		     *end = at + strlen(at) - strlen("prog");
+
+		p = xdp_program__from_pin(at);
+		ours = libxdp_get_error(p) == 0 &&
+		       xdp_program__id(p) == xdp_program__id(h->prog);
+		xdp_program__close(p);
+		if (!ours)
+			continue;
+		unlink(at);
+		memcpy(end, "link", strlen("link"));
+		unlink(at);
+		*strrchr(at, '/') = '\0';
+		rmdir(at);
+	}
+	globfree(&g);
 }
 
 void hook_close(struct hook *h)
 {
 	if (h->prog != NULL) {
-		/* an interface that is gone has left its pins */
 		if (xdp_program__detach(h->prog, (int)h->ifindex,
 					XDP_MODE_NATIVE, 0) != 0)
-			libxdp_clean_references((int)h->ifindex);
+			unpin(h);
 		xdp_program__close(h->prog);
 	}
 	if (h->link >= 0)
