@@ -14,6 +14,7 @@ Ports are those that were free, so that several runs do not meet.  Nothing
 waits for time: readiness is a condition asked of vx6d.
 """
 import base64
+import contextlib
 import json
 import os
 import random
@@ -29,6 +30,10 @@ BOTH = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 SHORT = {"session_idle_s": 3, "session_ping_s": 1, "session_unused_s": 3,
          "link_ask_s": 1, "channel_ping_s": 1, "circuit_unused_s": 5,
          "redial_min_s": 0.2, "redial_max_s": 2}
+
+
+def lives(p):
+    return p is not None and p.poll() is None
 
 
 class NodeApi(Api):
@@ -49,7 +54,8 @@ class NodeApi(Api):
 
 class Node:
     def __init__(self, net, name, relay=False, data=None, host=None,
-                 timers=None, config=None, env=None):
+                 port=None, data_port=None, timers=None, config=None,
+                 env=None):
         self.net, self.name, self.relay = net, name, relay
         self.host = host or net.new_host()
         self.dir = place.new_dir(net.tag + name)
@@ -59,8 +65,8 @@ class Node:
         self.sock = os.path.join(self.run, "vx6d.sock")
         self.log = os.path.join(self.dir, "vx6d.log")
         self.plane_log = os.path.join(self.dir, "vx6-dataplane.log")
-        self.port = programs.free_port(self.host, BOTH)
-        self.data_port = programs.free_port(self.host, BOTH)
+        self.port = port or programs.free_port(self.host, BOTH)
+        self.data_port = data_port or programs.free_port(self.host, BOTH)
         self.env = dict(env or {})
         self.vx6d = self.plane = None
         self.api = NodeApi(self)
@@ -96,11 +102,17 @@ class Node:
 
     # ---- as a person at this node ----
 
+    def inside(self):
+        """The network that this node's processes are started in."""
+        return contextlib.nullcontext()
+
     def vx6(self, *args, **more):
-        return command.vx6("--config", self.config_path, *args, **more)
+        with self.inside():
+            return command.vx6("--config", self.config_path, *args, **more)
 
     def terminal(self, *args):
-        return command.Terminal("--config", self.config_path, *args)
+        with self.inside():
+            return command.Terminal("--config", self.config_path, *args)
 
     def init(self):
         self.id = self.vx6("--json", "init").expect(0).json()["id"]
@@ -112,23 +124,27 @@ class Node:
                 self.config_path, "--state", self.state, "--run", self.run]
 
     def start(self):
-        """Starts what belongs to this node and does not wait for it."""
+        """Starts what of this node does not run and does not wait for it."""
         if self.id is None:
             self.init()
-        if self.config["data"]["enabled"]:
+        if self.config["data"]["enabled"] and not lives(self.plane):
             self.start_plane()
-        self.start_vx6d()
+        if not lives(self.vx6d):
+            self.start_vx6d()
 
     def start_vx6d(self):
         env = dict(os.environ, **self.env)
         env.pop("NOTIFY_SOCKET", None)
-        self.vx6d = place.start(self.daemon("vx6d"), log=self.log, env=env)
+        with self.inside():
+            self.vx6d = place.start(self.daemon("vx6d"), log=self.log,
+                                    env=env)
 
     def start_plane(self):
         env = dict(os.environ, **self.env)
         env.pop("NOTIFY_SOCKET", None)
-        self.plane = place.start(self.daemon("vx6-dataplane"),
-                                 log=self.plane_log, env=env)
+        with self.inside():
+            self.plane = place.start(self.daemon("vx6-dataplane"),
+                                     log=self.plane_log, env=env)
 
     def status(self):
         """vx6d's status, or None while it does not answer."""
@@ -159,18 +175,29 @@ class Node:
                     text += "".join(f.readlines()[-8:])
         return f"the logs of {self.name} end with:\n{text}"
 
-    def stop(self):
-        for p in (self.vx6d, self.plane):
-            if p:
-                place.end(p)
-        self.vx6d = self.plane = None
+    def processes(self, *which):
+        """(name, process) of those named, or of both, that were started."""
+        both = (("vx6d", self.vx6d), ("dataplane", self.plane))
+        return [(name, p) for name, p in both
+                if p and (not which or name in which)]
 
-    def kill(self):
-        """What a power cut does."""
-        for p in (self.vx6d, self.plane):
-            if p:
-                place.kill(p)
-        self.vx6d = self.plane = None
+    def _forget(self, name):
+        if name == "vx6d":
+            self.vx6d = None
+        else:
+            self.plane = None
+
+    def stop(self, *which):
+        """Ends vx6d, the dataplane, or both."""
+        for name, p in self.processes(*which):
+            place.end(p)
+            self._forget(name)
+
+    def kill(self, *which):
+        """What a power cut does, to one of them or to both."""
+        for name, p in self.processes(*which):
+            place.kill(p)
+            self._forget(name)
 
     # ---- among nodes ----
 

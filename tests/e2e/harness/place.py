@@ -25,26 +25,33 @@ _place = None
 _running = {}
 
 
-def start_time(pid):
-    """The kernel's start time of a process, None where there is none."""
+def _stat(pid):
+    """State and start time of a process, None where there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as f:
-            return int(f.read().rpartition(b")")[2].split()[19])
+            fields = f.read().rpartition(b")")[2].split()
+        return fields[0].decode(), int(fields[19])
     except (OSError, ValueError, IndexError):
-        return None
+        return None, None
+
+
+def start_time(pid):
+    return _stat(pid)[1]
 
 
 def tag(pid):
     return f"{pid}-{start_time(pid)}"
 
 
-def _alive(which):
-    """The pid of a tag whose process still lives, else 0."""
+def alive(which):
+    """The pid of a tag whose process still lives, else 0.  One that has
+    ended may wait long for its parent to take notice."""
     try:
         pid, began = (int(p) for p in which.split("-"))
     except ValueError:
         return 0
-    return pid if start_time(pid) == began else 0
+    state, start = _stat(pid)
+    return pid if start == began and state not in ("Z", "X") else 0
 
 
 def _ours(path):
@@ -52,21 +59,32 @@ def _ours(path):
     return st.st_uid == os.geteuid() and not os.path.islink(path)
 
 
-def _sweep(base):
-    """Removes what runs that are no more left behind."""
+def sweep():
+    """Removes what runs that are no more left behind; returns where runs
+    keep their directories."""
+    base = os.path.join(tempfile.gettempdir(), f"vx6-{name}-{os.geteuid()}")
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    if not _ours(base):
+        raise RuntimeError(f"{base} belongs to somebody else: remove it")
     for run in os.listdir(base):
         path = os.path.join(base, run)
-        if not _ours(path) or _alive(run):
-            continue
-        pids = os.path.join(path, "pids")
-        for left in os.listdir(pids) if os.path.isdir(pids) else []:
-            pid = _alive(left)
-            if pid:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            if _ours(path) and not alive(run):
+                _end_all(os.path.join(path, "pids"))
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:
+            pass  # another run sweeps as well
+    return base
+
+
+def _end_all(pids):
+    for left in os.listdir(pids) if os.path.isdir(pids) else []:
+        pid = alive(left)
+        if pid:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
 
 def place():
@@ -74,12 +92,7 @@ def place():
     global _place
     if _place:
         return _place
-    base = os.path.join(tempfile.gettempdir(), f"vx6-{name}-{os.geteuid()}")
-    os.makedirs(base, mode=0o700, exist_ok=True)
-    if not _ours(base):
-        raise RuntimeError(f"{base} belongs to somebody else: remove it")
-    _sweep(base)
-    _place = os.path.join(base, tag(os.getpid()))
+    _place = os.path.join(sweep(), tag(os.getpid()))
     os.makedirs(os.path.join(_place, "pids"), mode=0o700)
     atexit.register(leave)
     return _place
