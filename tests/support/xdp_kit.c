@@ -221,6 +221,9 @@ bool xk_open(struct xk *k, bool socket)
 	if (!xk_may())
 		return false;
 	object_silence();
+	k->cpus = (unsigned)libbpf_num_possible_cpus();
+	if (k->cpus > VX6_XDP_CPUS)
+		k->cpus = VX6_XDP_CPUS;
 	assert(object_open(&k->obj, NULL, XK_LINKS) == 0);
 	assert(object_load(k->obj) == 0);
 	k->links = map_of(k, "vx6_link", XK_LINKS * sizeof(*k->links));
@@ -244,7 +247,7 @@ void xk_close(struct xk *k)
 void xk_sum(const struct xk *k, uint64_t out[VX6_XDP_COUNTS])
 {
 	memset(out, 0, VX6_XDP_COUNTS * sizeof(out[0]));
-	for (unsigned cpu = 0; cpu < VX6_XDP_CPUS; cpu++)
+	for (unsigned cpu = 0; cpu < k->cpus; cpu++)
 		for (unsigned r = 0; r < VX6_XDP_COUNTS; r++)
 			out[r] += k->count[cpu].packets[r];
 }

@@ -69,6 +69,7 @@ struct xk {
 	struct bpf_object *obj;
 	struct vx6_xdp_link *links;
 	struct vx6_xdp_count *count;
+	unsigned cpus; /* that may count */
 	int prog, xsk;
 };
 

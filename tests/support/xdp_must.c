@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/support/xdp_must.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/bpf.h>
+#include <string.h>
+
+#include "xdp/xdp.h"
+
+uint32_t must_verdict(unsigned reason)
+{
+	const char *v = xdp_reason_verdict(reason);
+
+	if (strcmp(v, "redirect") == 0)
+		return XDP_REDIRECT;
+	return strcmp(v, "pass") == 0 ? XDP_PASS : XDP_DROP;
+}
+
+void must_be(struct xk *k, const char *name, const struct pkt *p,
+	     unsigned reason)
+{
+	struct xk_result r = xk_run(k, p);
+
+	if (r.reason != reason || r.verdict != must_verdict(reason) ||
+	    !r.untouched)
+		fail_msg("%s, %zu bytes: %s, verdict %u%s; wanted %s", name,
+			 p->len, xdp_reason_name(r.reason), r.verdict,
+			 r.untouched ? "" : ", changed",
+			 xdp_reason_name(reason));
+}
+
+void must_all(struct xk *k, const struct fixture f[], size_t n)
+{
+	static struct pkt p;
+
+	for (size_t i = 0; i < n; i++) {
+		pkt_make(&p, &f[i].shape);
+		must_be(k, f[i].name, &p, f[i].reason);
+	}
+}
