@@ -59,7 +59,7 @@ static void mem_tx(struct port *p, struct net_frame *f[], unsigned n)
 	p->tx_frames += n;
 }
 
-static unsigned mem_fds(const struct port *p, int fd[PORT_FDS])
+static unsigned mem_fds(struct port *p, int fd[PORT_FDS])
 {
 	(void)p;
 	(void)fd;

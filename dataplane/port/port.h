@@ -13,15 +13,17 @@
  *
  * Back ends, behind the one table of functions below:
  *
- *     udp   a socket with GSO and GRO; needs no privilege
- *     mem   two queues in memory, for tests and benchmarks
+ *     udp     a socket with GSO and GRO; needs no privilege
+ *     af_xdp  queues of interfaces, and a socket for what has no way there
+ *             (af_xdp.h)
+ *     mem     two queues in memory, for tests and benchmarks
  *
  * A frame received is the frame that is sent: the relay rewrites it in
  * place.  For a back end whose frames are shared with the kernel (one
  * memory area, descriptors by index) the pool is that area, and a frame
  * given to tx comes back to the pool when the kernel has finished with
  * it.  peer and self are IP addresses and ports: Ethernet and routes are
- * the back end's own affair, and link lets it keep them ready.
+ * the back end's own affair, and a frame's link lets it keep them ready.
  *
  * tx never waits and never fails: what cannot be sent now is dropped and
  * counted by reason.  frames received + taken = sent + dropped + given.
@@ -39,7 +41,7 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/net/net.h"
 
-#define PORT_FDS        4u    /* descriptors to poll at most */
+#define PORT_FDS        17u   /* descriptors to poll at most */
 #define PORT_FRAMES_MIN 256u  /* in a pool: posted, in a burst, in spares */
 #define PORT_FRAMES     1024u /* by default: 2 MiB */
 
@@ -52,8 +54,12 @@ struct port_ops {
 	/* takes all n <= NET_BURST over */
 	void (*tx)(struct port *p, struct net_frame *f[], unsigned n);
 	/* descriptors that become readable when rx has something; at most
-	 * PORT_FDS */
-	unsigned (*fds)(const struct port *p, int fd[PORT_FDS]);
+	 * PORT_FDS.  Whoever asks is about to wait. */
+	unsigned (*fds)(struct port *p, int fd[PORT_FDS]);
+	/* a link of ours has this proved address (none: no address yet), or
+	 * is no more (NULL); may be left out */
+	void (*link)(struct port *p, uint32_t index,
+		     const struct vx6_addr *peer);
 	void (*close)(struct port *p);
 };
 
@@ -64,10 +70,15 @@ struct VX6_ALIGNED(VX6_CACHELINE) port {
 	struct net_frame *frame; /* all of them */
 	uint8_t *mem;            /* their bytes, NET_FRAME_LEN each */
 	size_t map_len;
-	struct vx6_addr at; /* where datagrams arrive */
+	struct vx6_addr at;          /* where datagrams arrive */
+	const struct net_sock *sock; /* for its counters; NULL: has none */
+	bool pending; /* frames wait for the kernel: ask for rx or tx within
+			 a millisecond, whatever the descriptors say */
 	/* counted since the start, written by the worker alone */
 	uint64_t rx_frames, rx_bytes;
 	uint64_t tx_frames, tx_bytes;
+	uint64_t rx_xsk, tx_xsk; /* of the frames, those that no UDP socket
+				    carried */
 	uint64_t drop[VX6_STATUS_CNT]; /* by this port, either way */
 };
 
@@ -122,17 +133,23 @@ static inline void port_give(struct port *p, struct net_frame *const f[],
 }
 
 /* port_fds: what to poll for POLLIN while rx has nothing. */
-static inline unsigned port_fds(const struct port *p, int fd[PORT_FDS])
+static inline unsigned port_fds(struct port *p, int fd[PORT_FDS])
 {
 	return p->ops->fds(p, fd);
 }
 
+/* port_link tells of a link whose proved address is another, NULL: that
+ * there is no such link any more. */
+VX6_NONNULL_ARGS(1)
+static inline void port_link(struct port *p, uint32_t index,
+			     const struct vx6_addr *peer)
+{
+	if (p->ops->link != NULL)
+		p->ops->link(p, index, peer);
+}
+
 /* port_close ends the port and frees it; NULL is harmless. */
 void port_close(struct port *p);
-
-/* port_udp_sock is the socket of a udp port, for its counters and for what
- * was really got; NULL for other ports. */
-VX6_NONNULL const struct net_sock *port_udp_sock(const struct port *p);
 
 /* ---- mem: the other side of the wire, same thread ---- */
 

@@ -277,7 +277,7 @@ static void tell_manager(const char *state)
 
 static void say_start(const struct dp *dp)
 {
-	const struct net_sock *s = port_udp_sock(dp->port);
+	const struct net_sock *s = dp->port->sock;
 	char at[VX6_ADDR_TEXT], rcv[LOG_NUM], halves[LOG_NUM], links[LOG_NUM];
 	uint32_t asked = dp->o.rcvbuf ? dp->o.rcvbuf : NET_BUF;
 

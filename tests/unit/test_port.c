@@ -39,7 +39,7 @@ static struct port *udp(const char *at, bool offload)
 	return p;
 }
 
-static void wait_in(const struct port *p)
+static void wait_in(struct port *p)
 {
 	struct pollfd pf = { .events = POLLIN };
 	int fd[PORT_FDS];
@@ -148,7 +148,7 @@ static void bursts(bool offload)
 			    sink[e].port->frame_cnt);
 		port_close(sink[e].port);
 	}
-	const struct net_sock *s = port_udp_sock(p);
+	const struct net_sock *s = p->sock;
 
 	assert_int_equal(p->tx_frames, s->tx_dgrams);
 	if (offload && s->gso) /* or nothing was joined */
@@ -304,7 +304,7 @@ static void mem_is_two_queues(void **state)
 
 	(void)state;
 	assert_int_equal(port_open_mem(&p, &o), VX6_OK);
-	assert_null(port_udp_sock(p));
+	assert_null(p->sock);
 	assert_int_equal(port_rx(p, f, NET_BURST), 0);
 	for (unsigned round = 0; round < 40; round++) {
 		for (unsigned i = 0; i < 50; i++, no++)

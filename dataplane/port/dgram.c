@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dataplane/port/dgram.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SPILL_LEN ((size_t)NET_BUF_MIN + NET_FRAME_CAP)
+_Static_assert(NET_BURST <= NET_BATCH, "a burst fits one net_send");
+
+/* ---- receive ---- */
+
+static uint8_t *spill_of(const struct dgram *d, unsigned i)
+{
+	return d->spill + i * SPILL_LEN + NET_FRAME_CAP;
+}
+
+/* Posts a frame wherever one was used up; how many messages can be had. */
+static unsigned post(struct dgram *d)
+{
+	for (unsigned i = 0; i < DGRAM_MSGS; i++) {
+		if (d->posted[i] == NULL) {
+			d->posted[i] = port_take(d->port);
+			if (d->posted[i] == NULL)
+				return i;
+		}
+		d->iov[i][0] = (struct iovec){ d->posted[i]->data,
+					       NET_FRAME_CAP };
+		d->iov[i][1] = (struct iovec){ spill_of(d, i), NET_BUF_MIN };
+		d->pkt[i].iov = d->iov[i];
+		d->pkt[i].iov_cnt = 2;
+	}
+	return DGRAM_MSGS;
+}
+
+static void describe(struct net_frame *f, const struct net_pkt *pkt, size_t len)
+{
+	f->len = (uint16_t)len;
+	f->ecn = pkt->ecn;
+	f->peer = pkt->from;
+	f->self = pkt->to;
+}
+
+/* Takes the first datagram of message i; the rest becomes d->run.  NULL
+ * where the message holds nothing that could be a cell. */
+static struct net_frame *first_of(struct dgram *d, unsigned i)
+{
+	const struct net_pkt *pkt = &d->pkt[i];
+	struct net_frame *f = d->posted[i];
+
+	if (pkt->segment == 0) { /* empty, or too long for any buffer */
+		d->port->drop[VX6_BAD_SIZE]++;
+		return NULL;
+	}
+	if (pkt->segment > NET_FRAME_CAP) {
+		d->port->drop[VX6_BAD_SIZE] += (pkt->len + pkt->segment - 1u) /
+					       pkt->segment;
+		return NULL;
+	}
+	d->posted[i] = NULL;
+	describe(f, pkt, pkt->segment);
+	if (pkt->len > pkt->segment) {
+		size_t behind = NET_FRAME_CAP - pkt->segment;
+		size_t rest = pkt->len - pkt->segment;
+		uint8_t *at = spill_of(d, i) - behind;
+
+		memcpy(at, f->data + pkt->segment,
+		       behind < rest ? behind : rest);
+		d->run = (struct dgram_run){ at, rest, pkt };
+	}
+	return f;
+}
+
+/* The next datagram of d->run in a frame of its own; NULL: none free. */
+static struct net_frame *next_of(struct dgram *d)
+{
+	struct dgram_run *r = &d->run;
+	struct net_frame *f = port_take(d->port);
+	size_t len = r->pkt->segment;
+
+	if (f == NULL)
+		return NULL;
+	if (len > r->left)
+		len = r->left;
+	memcpy(f->data, r->at, len);
+	describe(f, r->pkt, len);
+	r->at += len;
+	r->left -= len;
+	return f;
+}
+
+/* Splits what was received into at most n frames. */
+static unsigned split(struct dgram *d, struct net_frame *f[], unsigned n)
+{
+	unsigned k = 0;
+
+	while (k < n) {
+		if (d->run.left > 0)
+			f[k] = next_of(d);
+		else if (d->next < d->got)
+			f[k] = first_of(d, d->next++);
+		else
+			break;
+		if (f[k] != NULL)
+			d->port->rx_bytes += f[k++]->len;
+		else if (d->run.left > 0)
+			break; /* the pool is empty: go on next time */
+	}
+	return k;
+}
+
+unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
+{
+	uint64_t lost = d->sock.rx_overflow;
+	unsigned k = split(d, f, n);
+
+	while (k < n && d->run.left == 0 && d->next == d->got) {
+		unsigned room = post(d);
+
+		if (room == 0)
+			break;
+		d->next = 0;
+		d->got = net_recv(&d->sock, d->pkt, room);
+		k += split(d, f + k, n - k);
+		if (d->got < room)
+			break; /* the socket is empty */
+	}
+	d->port->rx_frames += k;
+	d->port->drop[VX6_NO_ROOM] += d->sock.rx_overflow - lost;
+	return k;
+}
+
+/* ---- send ---- */
+
+struct group { /* frames of one burst to one place, in order */
+	const struct net_frame *like;
+	unsigned first, last;
+};
+
+static bool same_place(const struct net_frame *a, const struct net_frame *b)
+{
+	return a->link == b->link &&
+	       memcmp(&a->peer, &b->peer, sizeof(a->peer)) == 0 &&
+	       memcmp(&a->self, &b->self, sizeof(a->self)) == 0;
+}
+
+/* Chains frames by destination: next[i] is the one after i, or i itself. */
+static unsigned group_all(struct net_frame *const f[], unsigned n,
+			  struct group g[], uint8_t next[])
+{
+	unsigned cnt = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = cnt;
+
+		next[i] = (uint8_t)i;
+		while (k > 0 && !same_place(g[k - 1].like, f[i]))
+			k--;
+		if (k == 0) {
+			g[cnt++] = (struct group){ f[i], i, i };
+			continue;
+		}
+		next[g[k - 1].last] = (uint8_t)i;
+		g[k - 1].last = i;
+	}
+	return cnt;
+}
+
+/* True where a frame of len may follow in the run that out describes. */
+static bool continues(const struct net_out *o, size_t cnt, size_t total,
+		      size_t last, size_t len)
+{
+	return last == o->segment && len <= o->segment && cnt < NET_SEG_MAX &&
+	       total + len <= NET_LEN_MAX;
+}
+
+/* Turns one group into runs; gather and out grow.  Returns the new count
+ * of outs. */
+static unsigned runs_of(struct dgram *d, struct net_frame *const f[],
+			const struct group *g, const uint8_t next[],
+			unsigned *gathered, unsigned outs)
+{
+	struct net_out *o = NULL;
+	size_t total = 0, last = 0;
+
+	for (unsigned i = g->first;; i = next[i]) {
+		struct iovec *v = &d->gather[(*gathered)++];
+		size_t len = f[i]->len;
+
+		*v = (struct iovec){ f[i]->data, len };
+		if (o == NULL || !continues(o, o->iov_cnt, total, last, len)) {
+			o = &d->out[outs++];
+			*o = (struct net_out){ .to = f[i]->peer,
+					       .from = f[i]->self,
+					       .iov = v,
+					       .segment = (uint16_t)len };
+			total = 0;
+		}
+		o->iov_cnt++;
+		total += len;
+		last = len;
+		if (next[i] == i)
+			return outs;
+	}
+}
+
+static enum vx6_status status_of(int err)
+{
+	switch (err) {
+	case EMSGSIZE: return VX6_BAD_SIZE;
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM: return VX6_AGAIN;
+	default: return VX6_NO_ROUTE;
+	}
+}
+
+static void count(struct port *p, const struct net_out *o, int err)
+{
+	if (err != 0) {
+		p->drop[status_of(err)] += o->iov_cnt;
+		return;
+	}
+	p->tx_frames += o->iov_cnt;
+	for (size_t i = 0; i < o->iov_cnt; i++)
+		p->tx_bytes += o->iov[i].iov_len;
+}
+
+void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n)
+{
+	struct group g[NET_BURST];
+	uint8_t next[NET_BURST];
+	unsigned groups, gathered = 0, outs = 0, done;
+
+	assert(n <= NET_BURST);
+	groups = group_all(f, n, g, next);
+	for (unsigned i = 0; i < groups; i++)
+		outs = runs_of(d, f, &g[i], next, &gathered, outs);
+	done = net_send(&d->sock, d->out, outs);
+	for (unsigned i = 0; i < outs; i++)
+		count(d->port, &d->out[i], i < done ? d->out[i].err : EAGAIN);
+	port_give(d->port, f, n);
+}
+
+/* ---- open, close ---- */
+
+enum vx6_status dgram_open(struct dgram *d, struct port *port,
+			   const struct port_opts *opts)
+{
+	const struct net_opts no = {
+		.bind = opts->bind,
+		.rcvbuf = opts->rcvbuf,
+		.sndbuf = opts->sndbuf,
+		.no_gso = opts->no_gso,
+		.no_gro = opts->no_gro,
+	};
+	enum vx6_status st;
+
+	*d = (struct dgram){ .port = port, .sock.fd = -1 };
+	d->spill = mmap(NULL, DGRAM_MSGS * SPILL_LEN, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (d->spill == MAP_FAILED) {
+		d->spill = NULL;
+		return VX6_NO_MEMORY;
+	}
+	st = net_open(&d->sock, &no);
+	port->at = d->sock.at;
+	port->sock = &d->sock;
+	return st;
+}
+
+void dgram_close(struct dgram *d)
+{
+	net_close(&d->sock);
+	if (d->spill != NULL)
+		munmap(d->spill, DGRAM_MSGS * SPILL_LEN);
+	d->spill = NULL;
+}

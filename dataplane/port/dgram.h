@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_PORT_DGRAM_H
+#define VX6_DATAPLANE_PORT_DGRAM_H
+
+/* dgram: a UDP socket that fills and empties the frames of a port.
+ *
+ * Receive.  Each message has a frame and, behind it, 64 KiB of spill:
+ *
+ *     one datagram      frame [ payload ]                 no copy
+ *     a run (GRO)       frame [ 1st | 2nd.. ] spill [ ..2nd | 3rd | .. ]
+ *
+ * The first of a run stays where it is; what lies behind it in the frame
+ * is moved in front of the spill, so that the rest is one piece, and each
+ * of the rest is copied into a frame when a burst asks for it.
+ *
+ * Send.  Frames of a burst that go to one place in equal sizes become one
+ * message with one iovec each, cut by the kernel (GSO): no copy.
+ *
+ * It counts in the port whose frames it moves, and only what it moves.
+ *
+ * Ownership: the caller's struct; it holds a few of the port's frames.
+ * Threads: the port's worker.  For back ends only. */
+
+#include "dataplane/port/port.h"
+
+#define DGRAM_MSGS 16u /* of one receive call, a frame posted for each */
+
+struct dgram_run { /* the rest of a message, not yet in frames */
+	const uint8_t *at;
+	size_t left;
+	const struct net_pkt *pkt;
+};
+
+struct dgram {
+	struct port *port;
+	struct net_sock sock;
+	struct net_frame *posted[DGRAM_MSGS];
+	struct iovec iov[DGRAM_MSGS][2];
+	struct net_pkt pkt[DGRAM_MSGS];
+	uint8_t *spill;
+	unsigned got, next; /* messages of the last call, the next to split */
+	struct dgram_run run;
+	/* one burst to send */
+	struct net_out out[NET_BURST];
+	struct iovec gather[NET_BURST];
+};
+
+/* dgram_open opens the socket and sets port->at; the port has its pool.
+ * VX6_NO_MEMORY, VX6_SYS as net_open; dgram_close is harmless afterwards,
+ * and on what holds no socket but sock.fd -1. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+dgram_open(struct dgram *d, struct port *port, const struct port_opts *opts);
+VX6_NONNULL void dgram_close(struct dgram *d);
+
+/* dgram_rx and dgram_tx are port_rx and port_tx of this socket. */
+VX6_NONNULL unsigned dgram_rx(struct dgram *d, struct net_frame *f[],
+			      unsigned n);
+VX6_NONNULL void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n);
+
+#endif
