@@ -41,6 +41,17 @@ VX6_NONNULL static inline struct relay_link *live_link(const struct relay *r,
 	return vx6_likely(l->used) ? l : NULL;
 }
 
+#define NOTE_END UINT32_MAX /* of the list of noted links */
+
+/* note_link puts a link on that list, unless it is there. */
+VX6_NONNULL static inline void note_link(struct relay *r, uint32_t index)
+{
+	if (r->link_note[index] != 0)
+		return;
+	r->link_note[index] = r->noted;
+	r->noted = index;
+}
+
 VX6_NONNULL static inline void out_reset(struct relay_out *out)
 {
 	out->tx_cnt = out->up_cnt = out->free_cnt = 0;

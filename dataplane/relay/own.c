@@ -68,7 +68,7 @@ void relay_probe_in(struct relay *r, struct relay_link *l, struct net_frame *f,
 		    uint64_t now, struct relay_out *out)
 {
 	struct vx6_link_out lo = { 0 };
-	const struct vx6_addr from = f->peer;
+	const struct vx6_addr from = f->peer, was = l->link.addr;
 	enum vx6_status st = vx6_link_probe(&l->link, f->data, f->len, &from,
 					    now, r->rnd, &lo);
 
@@ -80,6 +80,8 @@ void relay_probe_in(struct relay *r, struct relay_link *l, struct net_frame *f,
 	} else {
 		drop(r, out, f, NULL, st);
 	}
+	if (!vx6_addr_eq(&l->link.addr, &was))
+		note_link(r, l->link.index);
 	after_link(r, l, lo.events, now);
 }
 

@@ -35,7 +35,8 @@
  * No I/O, clock, allocation or lock here: memory, time, randomness and
  * frames come in.  What vx6d should know waits as struct abi_msg in a
  * short queue that the caller drains; a control cell that finds it full is
- * dropped and counted, everything else is said again later.
+ * dropped and counted, everything else is said again later.  Links whose
+ * address changed are noted, for a port that filters by it.
  *
  * Ownership: struct relay and its memory are the caller's and secret: wipe
  * with relay_wipe.  Threads: one worker writes and reads it.
@@ -112,6 +113,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay {
 	struct relay_opts opts;
 	struct relay_link *link;
 	uint64_t *link_due;
+	uint32_t *link_note; /* by index: 0 not noted, else the next noted */
 	struct relay_half *half;
 	struct vx6_layer *layer;
 	struct relay_cold *cold;
@@ -119,6 +121,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay {
 	uint32_t links, halves;    /* in use */
 	uint32_t link_hi, half_hi; /* no index at or above was ever used */
 	uint64_t links_ns;         /* the earliest of link_due */
+	uint32_t noted;            /* first of the noted links */
 	uint64_t sweep_ns;         /* next look at all half-circuits */
 	uint32_t sweep_at;         /* where that look is; 0 = not looking */
 	bool moved;                /* cells since the last sweep */
@@ -181,6 +184,13 @@ VX6_NONNULL uint64_t relay_due(const struct relay *r);
  * takes it off. */
 VX6_NONNULL const struct abi_msg *relay_event(const struct relay *r);
 VX6_NONNULL void relay_event_done(struct relay *r);
+
+/* relay_noted takes a link off the list of those whose proved address is
+ * another than when they were taken off last: true with its index, and its
+ * address (none: not proved yet) or NULL for a link that is no more.  Any
+ * call may note links, each at most once, so the list is bounded. */
+VX6_MUST_CHECK VX6_NONNULL bool relay_noted(struct relay *r, uint32_t *index,
+					    const struct vx6_addr **addr);
 
 /* ---- commands: done whole, or refused with the tables as they were.
  * Messages have passed abi_check; indices are judged here. ---- */

@@ -48,6 +48,7 @@ size_t relay_need(const struct relay_opts *opts)
 		return 0;
 	return pages(o.links_max, sizeof(struct relay_link)) +
 	       pages(o.links_max, sizeof(uint64_t)) +
+	       pages(o.links_max, sizeof(uint32_t)) +
 	       pages(o.halves_max, sizeof(struct relay_half)) +
 	       pages(o.halves_max, sizeof(struct vx6_layer)) +
 	       pages(o.halves_max, sizeof(struct relay_cold));
@@ -68,12 +69,15 @@ enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
 	at += pages(o.links_max, sizeof(*r->link));
 	r->link_due = (uint64_t *)(void *)at;
 	at += pages(o.links_max, sizeof(*r->link_due));
+	r->link_note = (uint32_t *)(void *)at;
+	at += pages(o.links_max, sizeof(*r->link_note));
 	r->half = (struct relay_half *)(void *)at;
 	at += pages(o.halves_max, sizeof(*r->half));
 	r->layer = (struct vx6_layer *)(void *)at;
 	at += pages(o.halves_max, sizeof(*r->layer));
 	r->cold = (struct relay_cold *)(void *)at;
 	r->link_hi = r->half_hi = 1;
+	r->noted = NOTE_END;
 	r->links_ns = r->sweep_ns = VX6_NEVER;
 	return VX6_OK;
 }
@@ -150,6 +154,20 @@ void relay_say_link(struct relay *r, struct relay_link *l, uint64_t now)
 
 /* ---- links ---- */
 
+bool relay_noted(struct relay *r, uint32_t *index, const struct vx6_addr **addr)
+{
+	const struct relay_link *l;
+
+	if (vx6_likely(r->noted == NOTE_END))
+		return false;
+	*index = r->noted;
+	l = &r->link[*index];
+	*addr = l->used ? &l->link.addr : NULL;
+	r->noted = r->link_note[*index];
+	r->link_note[*index] = 0;
+	return true;
+}
+
 enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 			       uint64_t now_ns)
 {
@@ -181,6 +199,7 @@ enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 		return st;
 	}
 	l->used = true;
+	note_link(r, a->index);
 	memcpy(l->note, a->note, sizeof(l->note));
 	r->links++;
 	if (a->index >= r->link_hi)
@@ -202,6 +221,7 @@ enum vx6_status relay_link_change(struct relay *r, const struct abi_link *a,
 	if (vx6_addr_is_none(&a->peer) || vx6_addr_eq(&a->peer, &l->link.addr))
 		return VX6_OK;
 	vx6_link_redirect(&l->link, &a->peer, now_ns);
+	note_link(r, a->index);
 	l->self = (struct vx6_addr){ 0 };
 	r->link_due[a->index] = vx6_link_due(&l->link);
 	if (r->link_due[a->index] < r->links_ns)
@@ -223,6 +243,7 @@ enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
 	}
 	vx6_link_wipe(&l->link);
 	memset(l, 0, sizeof(*l));
+	note_link(r, index);
 	r->link_due[index] = VX6_NEVER;
 	r->links--;
 	return VX6_OK;

@@ -10,6 +10,8 @@
 
 #include "dataplane/base/clock.h"
 
+#define PENDING_MS 1 /* the longest wait while the port has frames waiting */
+
 /* ---- eventfds ---- */
 
 static void notify(int fd)
@@ -110,6 +112,16 @@ static unsigned receive(struct worker *w)
 	relay_burst(w->relay, f, n, w->now, &w->out);
 	deliver(w);
 	return n;
+}
+
+/* What filters by links' addresses hears of those that are others now. */
+static void tell_links(struct worker *w)
+{
+	const struct vx6_addr *addr;
+	uint32_t index;
+
+	while (relay_noted(w->relay, &index, &addr))
+		port_link(w->port, index, addr);
 }
 
 /* One slot from vx6d into a frame; false: it is not worth sending. */
@@ -352,6 +364,7 @@ bool worker_turn(struct worker *w, uint64_t now_ns)
 	work += commands(w);
 	if (w->dump_seq != 0)
 		work += dump(w);
+	tell_links(w);
 	events(w);
 	if (w->said)
 		notify(w->said_fd);
@@ -376,7 +389,7 @@ static int timeout_ms(uint64_t due, uint64_t now)
 static void block(struct worker *w)
 {
 	struct pollfd p[PORT_FDS + 2];
-	int fd[PORT_FDS];
+	int fd[PORT_FDS], wait_ms;
 	unsigned n = port_fds(w->port, fd);
 
 	for (unsigned i = 0; i < n; i++)
@@ -389,7 +402,10 @@ static void block(struct worker *w)
 					  .events = POLLIN };
 	}
 	atomic_store_explicit(&w->blocked, true, memory_order_relaxed);
-	(void)poll(p, n, timeout_ms(relay_due(w->relay), w->now));
+	wait_ms = timeout_ms(relay_due(w->relay), w->now);
+	if (w->port->pending && (wait_ms < 0 || wait_ms > PENDING_MS))
+		wait_ms = PENDING_MS;
+	(void)poll(p, n, wait_ms);
 	atomic_store_explicit(&w->blocked, false, memory_order_relaxed);
 	if (w->ring != NULL)
 		abi_ring_awake(&w->ring->down);
