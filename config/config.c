@@ -290,6 +290,18 @@ static bool group_ok(const char *s, size_t len)
 	return len >= 1 && len < CONFIG_GROUP_TEXT;
 }
 
+/* What Linux takes, without what a shell or a log would stumble over. */
+static bool ifname_ok(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!((s[i] >= 'a' && s[i] <= 'z') ||
+		      (s[i] >= 'A' && s[i] <= 'Z') ||
+		      (s[i] >= '0' && s[i] <= '9') ||
+		      strchr("_.@+-", s[i]) != NULL))
+			return false;
+	return len >= 1 && len < CONFIG_IF_TEXT;
+}
+
 static bool store_text(const struct field *f, const char *text, uint8_t *to)
 {
 	size_t len = strlen(text);
@@ -299,6 +311,7 @@ static bool store_text(const struct field *f, const char *text, uint8_t *to)
 	case FIELD_NAME: ok = name_ok(text, len); break;
 	case FIELD_FAMILY: ok = family_ok(text, len); break;
 	case FIELD_GROUP: ok = group_ok(text, len); break;
+	case FIELD_IFNAME: ok = ifname_ok(text, len); break;
 	case FIELD_PATH: ok = text[0] == '/' && (double)len <= f->max; break;
 	case FIELD_WORD: return store_word(f, text, to);
 	case FIELD_ADDR: return store_addr(f, text, to);
@@ -328,6 +341,7 @@ static bool store(const struct field *f, const json_t *v, uint8_t *to)
 	case FIELD_NAME:
 	case FIELD_FAMILY:
 	case FIELD_GROUP:
+	case FIELD_IFNAME:
 	case FIELD_WORD:
 	case FIELD_ADDR:
 	case FIELD_IP:

@@ -42,9 +42,12 @@
 #define CONFIG_PATH_TEXT     256u /* a file's or directory's name, NUL */
 #define CONFIG_RUN_MAX       90u  /* RUN/dataplane.sock must fit sun_path */
 #define CONFIG_GROUP_TEXT    33u
+#define CONFIG_IFS_MAX       8u
+#define CONFIG_IF_TEXT       16u /* an interface's name, NUL */
 #define CONFIG_FILE_MAX      (1u << 20)
 
-enum config_backend { CONFIG_BACKEND_UDP };
+enum config_backend { CONFIG_BACKEND_UDP, CONFIG_BACKEND_AF_XDP };
+enum config_xdp_copy { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 enum config_idle { CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_SPIN };
 enum config_log_level {
 	CONFIG_LOG_ERROR,
@@ -79,6 +82,9 @@ struct config_data {
 	bool enabled;
 	struct vx6_addr listen;
 	enum config_backend backend;
+	char interfaces[CONFIG_IFS_MAX][CONFIG_IF_TEXT];
+	uint32_t interfaces_cnt; /* 0: chosen */
+	enum config_xdp_copy xdp_copy;
 	enum config_idle idle;
 	uint32_t halves; /* half-circuits in the table */
 	uint32_t links;
@@ -115,15 +121,16 @@ struct config_timers {
 struct config_limits {
 	uint32_t sessions;
 	uint32_t half_open;
-	uint32_t retry_above;   /* half-open; more means Retry first */
-	uint32_t prefix_rate;   /* handshakes/s from one /64 or IPv4 /32 */
-	uint32_t streams;       /* a peer may have open at once */
-	uint32_t stream_buffer; /* bytes */
-	uint32_t stream_window; /* bytes */
-	uint32_t conn_window;   /* bytes */
-	uint32_t circuits;      /* own, as origin */
-	uint32_t ends;          /* circuits that end here */
-	uint32_t create_rate;   /* per session and second */
+	uint32_t retry_above;    /* half-open; more means Retry first */
+	uint32_t prefix_rate;    /* handshakes/s from one /64 or IPv4 /32 */
+	uint32_t prefix_packets; /* likewise, their packets; 0 = no limit */
+	uint32_t streams;        /* a peer may have open at once */
+	uint32_t stream_buffer;  /* bytes */
+	uint32_t stream_window;  /* bytes */
+	uint32_t conn_window;    /* bytes */
+	uint32_t circuits;       /* own, as origin */
+	uint32_t ends;           /* circuits that end here */
+	uint32_t create_rate;    /* per session and second */
 	uint32_t create_burst;
 	uint32_t create_relay_rate; /* from a peer with a relay record */
 	uint32_t replay_keys;

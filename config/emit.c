@@ -40,6 +40,7 @@ static const char *pattern_of(const struct field *f)
 	case FIELD_NAME: return "^[a-z0-9-]{1,15}$";
 	case FIELD_FAMILY: return "^[a-z0-9-]{1,31}$";
 	case FIELD_GROUP: return "^[a-z_][a-z0-9_-]{0,31}$";
+	case FIELD_IFNAME: return "^[a-zA-Z0-9_.@+-]{1,15}$";
 	case FIELD_ADDR: return "^(" V4 "|localhost|\\[" V6 "\\]):" PORT0 "$";
 	case FIELD_IP: return "^(" V4 "|localhost|" V6 ")$";
 	case FIELD_ID: return "^vx6[a-zA-Z2-7]{51}[aqAQ]$";
@@ -80,6 +81,7 @@ static void put_type(FILE *f, const struct field *fl)
 	case FIELD_NAME:
 	case FIELD_FAMILY:
 	case FIELD_GROUP:
+	case FIELD_IFNAME:
 	case FIELD_ADDR:
 	case FIELD_IP:
 	case FIELD_ID:

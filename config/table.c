@@ -36,7 +36,8 @@
 	  AT(limits.m),                                                        \
 	  .help = text }
 
-static const char *const backends[] = { "udp", NULL };
+static const char *const backends[] = { "udp", "af_xdp", NULL };
+static const char *const copies[] = { "auto", "copy", "zerocopy", NULL };
 static const char *const idles[] = { "adaptive", "spin", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
@@ -100,7 +101,19 @@ const struct field config_field[] = {
 	{ .path = "data.backend", .type = FIELD_WORD, .preset = "\"udp\"",
 	  .words = backends, AT(data.backend),
 	  .help = "How packets come in and go out. udp: sockets, needs no "
-		  "privilege." },
+		  "privilege. af_xdp: the interfaces' own queues, past the "
+		  "kernel's network stack; needs privilege, and goes by udp "
+		  "where it cannot be had." },
+	{ .path = "data.interfaces", .type = FIELD_IFNAME, .preset = "[]",
+	  LIST(data.interfaces), .list_max = CONFIG_IFS_MAX,
+	  .help = "The interfaces that af_xdp takes. Empty: those of the "
+		  "default routes, or where there are none every Ethernet "
+		  "interface that is up." },
+	{ .path = "data.xdp_copy", .type = FIELD_WORD, .preset = "\"auto\"",
+	  .words = copies, AT(data.xdp_copy),
+	  .help = "How af_xdp and the driver share packets. auto: zero-copy "
+		  "where the driver can, else copy. copy, zerocopy: only "
+		  "that." },
 	{ .path = "data.idle", .type = FIELD_WORD, .preset = "\"adaptive\"",
 	  .words = idles, AT(data.idle),
 	  .help = "What a worker does without packets. adaptive: waits in "
@@ -191,6 +204,10 @@ const struct field config_field[] = {
 	      "More half-open ones must show their address first."),
 	LIMIT("prefix_rate", prefix_rate, "32", 1, 100000, "per second", true,
 	      "Handshakes from one IPv6 /64 or IPv4 address."),
+	LIMIT("prefix_packets", prefix_packets, "256", 0, 1000000,
+	      "per second", false,
+	      "Handshake packets that the classifier of af_xdp lets through "
+	      "from one IPv6 /64 or IPv4 address; 0: all."),
 	LIMIT("streams", streams, "256", 1, 65536, "streams", false,
 	      "Streams that a peer may have open on one connection."),
 	LIMIT("stream_buffer_bytes", stream_buffer, "1048576", 4096,
@@ -334,6 +351,12 @@ const char *field_rule(const struct field *f, char *out, size_t cap)
 			 "the name of a group, of at most %u "
 			 "characters",
 			 CONFIG_GROUP_TEXT - 1);
+		break;
+	case FIELD_IFNAME:
+		snprintf(out, cap,
+			 "the name of a network interface, of at most %u "
+			 "characters",
+			 CONFIG_IF_TEXT - 1);
 		break;
 	case FIELD_WORD: return rule_words(f, out, cap);
 	case FIELD_ADDR:

@@ -21,6 +21,7 @@ enum field_type {
 	FIELD_NAME,    /* name.h */
 	FIELD_FAMILY,
 	FIELD_GROUP,  /* of the system's users */
+	FIELD_IFNAME, /* a network interface */
 	FIELD_WORD,   /* one of `words`; stored as its index, an enum */
 	FIELD_ADDR,   /* "address:port" into struct vx6_addr; min: port */
 	FIELD_IP,     /* address alone, into struct vx6_addr's ip */

@@ -116,7 +116,14 @@ static const struct {
 	  "f:1:19: log.level: found \"loud\", expected \"error\", \"warn\", "
 	  "\"info\" or \"debug\"" },
 	{ "{\"data\": {\"backend\": \"dpdk\"}}", REFUSES,
-	  "f:1:22: data.backend: found \"dpdk\", expected \"udp\"" },
+	  "f:1:22: data.backend: found \"dpdk\", expected \"udp\" or "
+	  "\"af_xdp\"" },
+	{ "{\"data\": {\"interfaces\": [\"a\", \"b/c\"]}}", REFUSES,
+	  "f:1:31: data.interfaces[1]: found \"b/c\", expected the name of a "
+	  "network interface, of at most 15 characters" },
+	{ "{\"data\": {\"interfaces\": \"0123456789abcdef\"}}", REFUSES,
+	  "f:1:25: data.interfaces: found \"0123456789abcdef\", expected the "
+	  "name of a network interface, of at most 15 characters" },
 	{ "{\"api\": {\"group\": \"a b\"}}", REFUSES,
 	  "f:1:19: api.group: found \"a b\", expected the name of a group, of "
 	  "at most 32 characters" },
@@ -339,6 +346,8 @@ static void everything_is_read(void **state)
 		" \"advertise\": \"192.0.2.9:5\"},"
 		"\"data\": {\"enabled\": true, \"listen\": \"127.0.0.1:2\","
 		" \"idle\": \"spin\", \"cpu\": 3, \"halves\": 128,"
+		" \"backend\": \"af_xdp\", \"interfaces\": [\"eth0.7\","
+		" \"br-1\"], \"xdp_copy\": \"zerocopy\","
 		" \"links\": 17},"
 		"\"dial\": {\"private\": true},"
 		"\"peers\": [{\"address\": \"2001:db8::5\", \"port\": 9,"
@@ -371,6 +380,11 @@ static void everything_is_read(void **state)
 	assert_int_equal(cfg.data.idle, CONFIG_IDLE_SPIN);
 	assert_int_equal(cfg.data.cpu, 3);
 	assert_int_equal(cfg.data.halves, 128);
+	assert_int_equal(cfg.data.backend, CONFIG_BACKEND_AF_XDP);
+	assert_int_equal(cfg.data.interfaces_cnt, 2);
+	assert_string_equal(cfg.data.interfaces[0], "eth0.7");
+	assert_string_equal(cfg.data.interfaces[1], "br-1");
+	assert_int_equal(cfg.data.xdp_copy, CONFIG_XDP_ZEROCOPY);
 	assert_int_equal(cfg.data.links, 17);
 	assert_true(cfg.dial_private);
 	assert_int_equal(cfg.peers_cnt, 1);
