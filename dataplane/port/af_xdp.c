@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The worker's side: no allocation, lock or log, and no system call but the
+ * kick and those of the kernel's socket. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/port/af_xdp_own.h"
+#include "dataplane/wire/cell.h"
+
+#define SOCK_EVERY 16u  /* calls of rx, then the kernel's socket is read */
+#define RESERVE    512u /* frames of the pool that are not posted */
+#define FILL_LEAST 32u  /* frames posted together */
+#define KICKS      4u   /* in one burst, on one socket */
+
+/* ---- frames and whose they are ---- */
+
+static uint64_t addr_of(const struct af_xdp *a, const uint8_t *data)
+{
+	return (uint64_t)(data - a->port.mem);
+}
+
+/* The frame that lies at addr, if socket k was given it; else NULL. */
+static struct net_frame *take_back(struct af_xdp *a, unsigned k, uint64_t addr)
+{
+	uint64_t i = addr / NET_FRAME_LEN;
+
+	if (vx6_unlikely(i >= a->port.frame_cnt || a->owner[i] != k + 1u)) {
+		a->n.strange++;
+		return NULL;
+	}
+	a->owner[i] = 0;
+	return &a->port.frame[i];
+}
+
+static void give_one(struct af_xdp *a, struct net_frame *f)
+{
+	port_give(&a->port, &f, 1);
+}
+
+/* Posts frames until the socket holds a->depth, unless the pool is low. */
+static void fill(struct af_xdp *a, unsigned k)
+{
+	struct sock *s = &a->sock[k];
+	struct port *p = &a->port;
+	uint32_t n = s->filled < a->depth ? a->depth - s->filled : 0, room;
+
+	if (n < FILL_LEAST || p->pool_cnt <= RESERVE)
+		return;
+	room = xsk_room(&s->x.fill);
+	if (n > room)
+		n = room;
+	if (n > p->pool_cnt - RESERVE)
+		n = p->pool_cnt - RESERVE;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct net_frame *f = p->pool[--p->pool_cnt];
+
+		a->owner[f->index] = (uint8_t)(k + 1u);
+		xsk_put_addr(&s->x.fill, (uint64_t)f->index * NET_FRAME_LEN);
+	}
+	s->filled += n;
+	xsk_publish(&s->x.fill);
+}
+
+static void reap(struct af_xdp *a, unsigned k)
+{
+	struct sock *s = &a->sock[k];
+	uint32_t n = s->unsent > 0 ? xsk_ready(&s->x.comp) : 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct net_frame *f = take_back(a, k, xsk_get_addr(&s->x.comp));
+
+		if (vx6_likely(f != NULL))
+			give_one(a, f);
+	}
+	if (n == 0)
+		return;
+	s->unsent -= n;
+	xsk_release(&s->x.comp);
+}
+
+/* ---- sockets come and go ---- */
+
+/* What a socket that has ended held comes home. */
+static void bring_home(struct af_xdp *a, unsigned k)
+{
+	for (uint32_t i = 0; i < a->port.frame_cnt; i++) {
+		if (a->owner[i] != k + 1u)
+			continue;
+		a->owner[i] = 0;
+		give_one(a, &a->port.frame[i]);
+	}
+	a->sock[k].filled = a->sock[k].unsent = 0;
+	a->sock[k].kick = false;
+}
+
+/* Lists the living ones, and who sends on which interface. */
+static void list(struct af_xdp *a)
+{
+	uint32_t spare = a->port.frame_cnt - RESERVE;
+
+	a->live_cnt = 0;
+	memset(a->out, -1, sizeof(a->out));
+	for (unsigned k = 0; k < AF_XDP_SOCKS; k++) {
+		const struct sock *s = &a->sock[k];
+
+		if (atomic_load_explicit(&s->state, memory_order_relaxed) !=
+		    SOCK_LIVE)
+			continue;
+		a->live[a->live_cnt++] = (uint8_t)k;
+		if (a->out[s->slot] < 0)
+			a->out[s->slot] = (int8_t)k;
+	}
+	a->next = 0;
+	a->depth = XSK_FILL;
+	if (a->live_cnt > 0 && a->depth > spare / 2 / a->live_cnt)
+		a->depth = spare / 2 / a->live_cnt;
+}
+
+VX6_COLD void af_xdp_meet(struct af_xdp *a)
+{
+	const uint64_t one = 1;
+	bool moved = false;
+
+	a->seen = atomic_load_explicit(&a->asked, memory_order_acquire);
+	for (unsigned k = 0; k < AF_XDP_SOCKS; k++) {
+		_Atomic uint32_t *state = &a->sock[k].state;
+		uint32_t next;
+
+		switch ((enum sock_state)atomic_load_explicit(
+			state, memory_order_acquire)) {
+		case SOCK_OFFERED: next = SOCK_LIVE; break;
+		case SOCK_ASKED: next = SOCK_LEFT; break;
+		case SOCK_CLOSED:
+			bring_home(a, k);
+			next = SOCK_FREE;
+			break;
+		case SOCK_FREE:
+		case SOCK_LIVE:
+		case SOCK_LEFT:
+		default: continue;
+		}
+		moved = true;
+		atomic_store_explicit(state, next, memory_order_release);
+	}
+	list(a);
+	for (unsigned i = 0; i < a->live_cnt; i++)
+		fill(a, a->live[i]);
+	if (!moved)
+		return;
+	atomic_fetch_add_explicit(&a->answered, 1, memory_order_release);
+	ssize_t len = write(a->said_fd, &one, sizeof(one));
+	(void)len; /* EAGAIN: it is as high as it gets, and readable */
+}
+
+static inline void meet(struct af_xdp *a)
+{
+	if (vx6_unlikely(atomic_load_explicit(&a->asked,
+					      memory_order_acquire) != a->seen))
+		af_xdp_meet(a);
+}
+
+/* ---- receive ---- */
+
+/* What lies at a descriptor, as a frame; NULL: refused and counted. */
+static struct net_frame *read_one(struct af_xdp *a, unsigned k,
+				  const struct xdp_desc *d)
+{
+	struct net_frame *f = take_back(a, k, d->addr);
+	const uint8_t *at = a->port.mem + d->addr;
+	struct packet p;
+	enum vx6_status st;
+
+	if (vx6_unlikely(f == NULL))
+		return NULL;
+	if (d->len > NET_FRAME_LEN - d->addr % NET_FRAME_LEN)
+		st = VX6_BAD_SIZE;
+	else
+		st = packet_read(&p, at, d->len);
+	if (vx6_likely(st == VX6_OK) && p.len > NET_FRAME_CAP)
+		st = VX6_BAD_SIZE;
+	if (vx6_unlikely(st != VX6_OK)) {
+		a->port.drop[st]++;
+		give_one(a, f);
+		return NULL;
+	}
+	f->data = a->port.mem + d->addr + p.at;
+	f->len = p.len;
+	f->ecn = p.ecn;
+	f->peer = p.from;
+	f->self = p.to;
+	f->link = 0;
+	return f;
+}
+
+static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
+			unsigned n)
+{
+	struct sock *s = &a->sock[k];
+	struct xsk_ring *rx = &s->x.rx;
+	uint32_t ready = xsk_ready(rx);
+	unsigned got = 0;
+
+	if (ready > n)
+		ready = n;
+	if (ready == 0)
+		return 0;
+	for (uint32_t i = 0; i < ready; i++) {
+		const struct xdp_desc *d = rx->entry;
+
+		vx6_prefetch(a->port.mem + d[(rx->at + i) & rx->mask].addr);
+	}
+	for (uint32_t i = 0; i < ready; i++) {
+		const struct xdp_desc d = xsk_get(rx);
+
+		f[got] = read_one(a, k, &d);
+		if (vx6_likely(f[got] != NULL))
+			a->port.rx_bytes += f[got++]->len;
+	}
+	xsk_release(rx);
+	s->filled -= ready;
+	a->port.rx_frames += got;
+	a->port.rx_xsk += got;
+	fill(a, k);
+	return got;
+}
+
+static void kick_again(struct af_xdp *a);
+
+static unsigned af_xdp_rx(struct port *p, struct net_frame *f[], unsigned n)
+{
+	struct af_xdp *a = af_xdp_port(p);
+	unsigned got = 0;
+
+	meet(a);
+	if (vx6_unlikely(p->pending))
+		kick_again(a);
+	for (unsigned i = 0; i < a->live_cnt && got < n; i++) {
+		unsigned k = a->live[a->next];
+
+		a->next = a->next + 1 < a->live_cnt ? a->next + 1 : 0;
+		reap(a, k);
+		got += rx_sock(a, k, f + got, n - got);
+	}
+	if (got < n &&
+	    (a->live_cnt == 0 || a->read_sock || ++a->calls >= SOCK_EVERY)) {
+		a->calls = 0;
+		a->read_sock = false;
+		got += dgram_rx(&a->d, f + got, n - got);
+	}
+	return got;
+}
+
+/* ---- send ---- */
+
+/* The headers of a frame's way; NULL: it has none, the socket sends it. */
+static const struct head *head_of(struct af_xdp *a, const struct net_frame *f)
+{
+	struct neigh_way way;
+	struct head *h;
+
+	if (f->link == 0 || f->link >= a->links ||
+	    !neigh_find(a->neigh, f->link, &f->peer, &f->self, &way))
+		return NULL;
+	if (way.slot >= AF_XDP_IFS || a->out[way.slot] < 0)
+		return NULL;
+	if (way.renew) {
+		a->n.renewed++;
+		return NULL;
+	}
+	h = &a->head[f->link];
+	if (vx6_unlikely(memcmp(&h->way, &way, sizeof(way)) != 0)) {
+		h->way = way;
+		way.self.port = a->port.at.port;
+		packet_head_make(&h->head, way.dst_mac, way.src_mac, &way.self,
+				 &way.peer);
+	}
+	return h;
+}
+
+static void drop(struct af_xdp *a, struct net_frame *f, enum vx6_status why)
+{
+	a->port.drop[why]++;
+	give_one(a, f);
+}
+
+static void send_one(struct af_xdp *a, const struct head *h,
+		     struct net_frame *f)
+{
+	unsigned k = (unsigned)a->out[h->way.slot];
+	struct sock *s = &a->sock[k];
+	uint32_t len = (uint32_t)h->head.len + f->len;
+
+	if (vx6_unlikely(f->len + h->head.ip_len > h->way.mtu)) {
+		drop(a, f, VX6_BAD_SIZE);
+		return;
+	}
+	if (vx6_unlikely(s->unsent == XSK_TX)) {
+		drop(a, f, VX6_AGAIN);
+		return;
+	}
+	packet_write(&h->head, f->data, f->len);
+	a->owner[f->index] = (uint8_t)(k + 1u);
+	xsk_put(&s->x.tx, addr_of(a, f->data - h->head.len), len);
+	s->unsent++;
+	s->put++;
+	a->port.tx_frames++;
+	a->port.tx_bytes += f->len;
+	a->port.tx_xsk++;
+}
+
+/* Makes the kernel take what is in tx.  A copying kernel takes 32 a call, and
+ * none while its queue behind is full: then the worker comes again. */
+static void kick(struct af_xdp *a, struct sock *s)
+{
+	s->kick = false;
+	for (unsigned i = 0; i < KICKS; i++) {
+		if (!xsk_wants_kick(&s->x.tx))
+			return;
+		a->n.kicks++;
+		if (xsk_kick(&s->x) ||
+		    (errno != EAGAIN && errno != EBUSY && errno != ENOBUFS))
+			return; /* gone, or down: its end is on its way */
+	}
+	s->kick = xsk_room(&s->x.tx) < XSK_TX;
+	a->port.pending |= s->kick;
+}
+
+static void kick_again(struct af_xdp *a)
+{
+	a->port.pending = false;
+	for (unsigned i = 0; i < a->live_cnt; i++)
+		if (a->sock[a->live[i]].kick)
+			kick(a, &a->sock[a->live[i]]);
+}
+
+static void af_xdp_tx(struct port *p, struct net_frame *f[], unsigned n)
+{
+	struct af_xdp *a = af_xdp_port(p);
+	const struct head *h = NULL;
+	uint32_t last = 0;
+	unsigned rest = 0;
+
+	assert(n <= NET_BURST);
+	meet(a);
+	for (unsigned i = 0; i < a->live_cnt; i++)
+		reap(a, a->live[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (f[i]->link != last || last == 0) {
+			h = a->live_cnt > 0 ? head_of(a, f[i]) : NULL;
+			last = f[i]->link;
+		}
+		if (h == NULL) {
+			a->rest[rest++] = f[i];
+			last = 0; /* the next frame may have a way */
+		} else {
+			send_one(a, h, f[i]);
+		}
+	}
+	for (unsigned i = 0; i < a->live_cnt; i++) {
+		struct sock *s = &a->sock[a->live[i]];
+
+		if (s->put == 0)
+			continue;
+		s->put = 0;
+		xsk_publish(&s->x.tx);
+		kick(a, s);
+	}
+	if (rest > 0)
+		dgram_tx(&a->d, a->rest, rest);
+}
+
+/* ---- the rest of the port's table ---- */
+
+static unsigned af_xdp_poll_fds(struct port *p, int fd[PORT_FDS])
+{
+	struct af_xdp *a = af_xdp_port(p);
+	unsigned n = 0;
+
+	meet(a);
+	a->read_sock = true;
+	fd[n++] = a->d.sock.fd;
+	for (unsigned i = 0; i < a->live_cnt; i++)
+		fd[n++] = a->sock[a->live[i]].x.fd;
+	return n;
+}
+
+static void af_xdp_link(struct port *p, uint32_t index,
+			const struct vx6_addr *peer)
+{
+	struct af_xdp *a = af_xdp_port(p);
+
+	if (index >= a->links)
+		return;
+	if (peer == NULL)
+		xdp_link_clear(&a->link[index]);
+	else
+		xdp_link_set(&a->link[index], peer);
+}
+
+static void af_xdp_close(struct port *p)
+{
+	struct af_xdp *a = af_xdp_port(p);
+
+	af_xdp_settle(a);
+	xdp_close(a->xdp);
+	neigh_close(a->neigh);
+	dgram_close(&a->d);
+	if (a->head != NULL)
+		munmap(a->head, a->head_len);
+	if (a->said_fd >= 0)
+		close(a->said_fd);
+	free(a->owner);
+	port_pool_free(p);
+	free(a);
+}
+
+static const struct port_ops af_xdp_ops = {
+	.name = "af_xdp",
+	.rx = af_xdp_rx,
+	.tx = af_xdp_tx,
+	.fds = af_xdp_poll_fds,
+	.link = af_xdp_link,
+	.close = af_xdp_close,
+};
+
+bool af_xdp_is(const struct port *p)
+{
+	return p->ops == &af_xdp_ops;
+}
+
+const struct af_xdp_count *af_xdp_counted(const struct port *p)
+{
+	return &af_xdp_const(p)->n;
+}
+
+uint32_t af_xdp_in_kernel(const struct port *p)
+{
+	const struct af_xdp *a = af_xdp_const(p);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->frame_cnt; i++)
+		n += a->owner[i] != 0;
+	return n;
+}
+
+/* ---- open ---- */
+
+static enum vx6_status init_memory(struct af_xdp *a,
+				   const struct port_opts *opts)
+{
+	uint32_t frames = opts->frames != 0 ? opts->frames : AF_XDP_FRAMES;
+	enum vx6_status st = port_pool_init(&a->port, frames);
+
+	if (st != VX6_OK)
+		return st;
+	a->owner = calloc(a->port.frame_cnt, sizeof(*a->owner));
+	a->head_len = a->links * sizeof(*a->head);
+	a->head = mmap(NULL, a->head_len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (a->head == MAP_FAILED)
+		a->head = NULL;
+	if (a->owner == NULL || a->head == NULL)
+		return VX6_NO_MEMORY;
+	a->said_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return a->said_fd < 0 ? VX6_SYS : VX6_OK;
+}
+
+/* Asked before anything is loaded, because it is so cheap. */
+static enum vx6_status can_have(char *why)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		close(fd);
+		return VX6_OK;
+	}
+	if (errno == EPERM || errno == EACCES) {
+		snprintf(why, XDP_WHY,
+			 "AF_XDP needs privilege (CAP_NET_RAW, CAP_NET_ADMIN, "
+			 "CAP_BPF): run vx6-dataplane as root or by its unit");
+		return VX6_DENIED;
+	}
+	snprintf(why, XDP_WHY,
+		 "this kernel has no AF_XDP (%s): boot one with "
+		 "CONFIG_XDP_SOCKETS",
+		 strerror(errno));
+	return VX6_UNSUPPORTED;
+}
+
+static enum vx6_status open_xdp(struct af_xdp *a, char *why)
+{
+	struct xdp_opts xo = {
+		.links = a->links,
+		.data_port = a->port.at.port,
+		.len_min = VX6_CELL_MIN,
+		.len_max = VX6_CELL_MAX,
+		.shake_ns = a->o.shake_ns,
+		.shake_most = a->o.shake_most,
+		.no_dispatcher = a->o.no_dispatcher,
+	};
+	enum vx6_status st;
+
+	memcpy(xo.control_port, a->o.control_port, sizeof(xo.control_port));
+	st = xdp_open(&a->xdp, &xo, why);
+	if (st != VX6_OK)
+		return st;
+	a->link = xdp_links(a->xdp);
+	st = neigh_open(&a->neigh, a->links);
+	if (st != VX6_OK)
+		snprintf(why, XDP_WHY,
+			 "netlink cannot be had (%s): cells need the kernel's "
+			 "routes and neighbours for AF_XDP",
+			 st == VX6_SYS ? strerror(errno) : vx6_status_text(st));
+	return st;
+}
+
+static enum vx6_status init_all(struct af_xdp *a, const struct port_opts *opts,
+				char *why)
+{
+	enum vx6_status st = init_memory(a, opts);
+
+	if (st == VX6_OK)
+		st = dgram_open(&a->d, &a->port, opts);
+	if (st == VX6_OK)
+		st = can_have(why);
+	if (st == VX6_OK)
+		st = open_xdp(a, why);
+	return st;
+}
+
+enum vx6_status port_open_af_xdp(struct port **out,
+				 const struct port_opts *opts,
+				 const struct af_xdp_opts *xo,
+				 char why[XDP_WHY])
+{
+	struct af_xdp *a = aligned_alloc(_Alignof(struct af_xdp), sizeof(*a));
+	enum vx6_status st;
+
+	*out = NULL;
+	why[0] = '\0';
+	if (a == NULL)
+		return VX6_NO_MEMORY;
+	memset(a, 0, sizeof(*a));
+	a->port.ops = &af_xdp_ops;
+	a->d.sock.fd = a->said_fd = -1;
+	for (unsigned k = 0; k < AF_XDP_SOCKS; k++)
+		a->sock[k].x.fd = -1;
+	memset(a->out, -1, sizeof(a->out));
+	a->o = *xo;
+	a->links = xo->links;
+	st = init_all(a, opts, why);
+	if (st != VX6_OK) {
+		int err = errno;
+
+		af_xdp_close(&a->port);
+		errno = err;
+		return st;
+	}
+	(void)af_xdp_step(&a->port, vx6_now_ns()); /* nobody to wake */
+	*out = &a->port;
+	return VX6_OK;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_DATAPLANE_PORT_AF_XDP_H
+#define VX6_DATAPLANE_PORT_AF_XDP_H
+
+/* af_xdp: a port on the queues of interfaces, with a UDP socket beside.
+ *
+ *     interface's driver
+ *       | classifier (xdp/xdp.h)
+ *       |-- cells -----> xsk of the queue --+--> rx
+ *       +-- the rest --> kernel --> socket -+
+ *
+ *     tx -- the link has a way (neigh.h) --> xsk of the way's interface
+ *        +- none, or it is to be renewed --> socket --> kernel
+ *
+ * The socket reserves the data port, takes what the classifier passes
+ * (fragments, options, loopback, interfaces without XDP) and sends whatever
+ * has no Ethernet way.  So there is never a hole: a port works from its
+ * first packet, even with no interface at all, and gets fast as interfaces
+ * are attached and neighbours are known.
+ *
+ * Interfaces come and go while the port works.  All of that, and every
+ * privileged call, is the control thread's (af_xdp_step); the worker takes
+ * sockets over and lets go of them between bursts:
+ *
+ *              control        worker        control        worker
+ *     FREE ------------> OFFERED ----> LIVE -------> ASKED ----> LEFT
+ *      ^                                                          |
+ *      |    worker: frames back to the pool        control:       |
+ *      +------------------------------- CLOSED <-- closes it -----+
+ *
+ * Cells are let into a socket (vx6_xsk) when the worker has it, and no more
+ * before the worker is asked to leave it, so that none is lost on the way.
+ *
+ * Whose a frame is, is written in a table, a byte each: what a socket's
+ * rings held when it ended comes back to the pool.
+ *
+ * What an operator should know is said by `say`, one sentence each, once.
+ *
+ * Threads: rx, tx, link and fds are the worker's; open and close nobody
+ * else's at the time; all else the control thread's. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/status.h"
+#include "dataplane/port/port.h"
+#include "dataplane/port/xsk.h"
+#include "xdp/xdp.h"
+
+#define AF_XDP_IFS    XDP_IFS /* interfaces at once */
+#define AF_XDP_SOCKS  16u     /* sockets at once */
+#define AF_XDP_QUEUES 8u    /* of one interface; its others are the kernel's */
+#define AF_XDP_NAME   16u   /* of an interface, with its NUL */
+#define AF_XDP_FRAMES 8192u /* in the pool by default: 16 MiB */
+#define AF_XDP_MTU    1280u /* below this no path of cells goes */
+#define AF_XDP_FDS    4u    /* to poll, on the control thread */
+#define AF_XDP_WHY    (XDP_WHY + 80u) /* a sentence, and what runs instead */
+
+#define AF_XDP_BUSY_NS  (20 * VX6_MS)  /* before a busy queue is tried again */
+#define AF_XDP_BUSY     150u           /* so many times */
+#define AF_XDP_RETRY_NS (10 * VX6_SEC) /* before a refused interface is */
+#define AF_XDP_QUIET_NS (1 * VX6_SEC)  /* a zero-copy driver is done by then */
+
+_Static_assert(PORT_FDS >= AF_XDP_SOCKS + 1, "each socket, and the kernel's");
+
+struct af_xdp_opts {
+	char interface[AF_XDP_IFS][AF_XDP_NAME];
+	unsigned interface_cnt; /* 0: those of the default routes, or where
+				   there are none all that are up */
+	enum xsk_mode mode;
+	uint16_t control_port[VX6_XDP_CONTROLS];
+	uint32_t links;                /* indices 1..links-1 */
+	uint64_t shake_ns, shake_most; /* as xdp/abi.h has them */
+	bool no_dispatcher;
+	/* one sentence for people; about an interface, or "" */
+	void (*say)(void *ctx, bool warn, const char *event,
+		    const char *interface, const char *text);
+	void *ctx;
+};
+
+/* port_open_af_xdp opens the socket, the classifier and netlink, and tries
+ * the interfaces once.  Interfaces that cannot be had are no failure: they
+ * are said, and tried again.  VX6_SYS with errno where the socket cannot be
+ * had, why empty: as port_open_udp.  Otherwise with a sentence in why, as
+ * xdp_open: this host or user cannot have AF_XDP at all. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+port_open_af_xdp(struct port **out, const struct port_opts *opts,
+		 const struct af_xdp_opts *xo, char why[XDP_WHY]);
+
+/* af_xdp_is says whether p is such a port. */
+VX6_NONNULL bool af_xdp_is(const struct port *p);
+
+/* af_xdp_fds: what to poll for POLLIN; af_xdp_step does what is to be done,
+ * true: wake the worker; af_xdp_due_ns: the latest time for the next step. */
+VX6_NONNULL unsigned af_xdp_fds(const struct port *p, int fd[AF_XDP_FDS]);
+VX6_NONNULL bool af_xdp_step(struct port *p, uint64_t now_ns);
+VX6_NONNULL uint64_t af_xdp_due_ns(const struct port *p);
+
+/* af_xdp_settled is false while an interface waits for the worker, or for a
+ * queue that is busy: soon it will work, or be refused. */
+VX6_NONNULL bool af_xdp_settled(const struct port *p);
+
+struct af_xdp_if {
+	char name[AF_XDP_NAME];
+	uint32_t mtu;
+	uint16_t queues; /* with a socket each */
+	bool zerocopy;
+	bool dispatcher; /* beside other programs; else a plain link */
+};
+
+struct af_xdp_state {
+	struct af_xdp_if interface[AF_XDP_IFS]; /* those that work */
+	unsigned interface_cnt;
+	char why[AF_XDP_WHY]; /* about one that does not; "": all do */
+	uint64_t counts[VX6_XDP_REASON_CNT]; /* of the classifier */
+};
+
+/* af_xdp_describe tells how things are. */
+VX6_NONNULL void af_xdp_describe(const struct port *p, struct af_xdp_state *s);
+
+/* Counted by the worker, besides what the port has. */
+struct af_xdp_count {
+	uint64_t kicks;
+	uint64_t
+		renewed; /* frames given to the socket for a neighbour's sake */
+	uint64_t strange; /* descriptors that are none of ours */
+};
+VX6_NONNULL const struct af_xdp_count *af_xdp_counted(const struct port *p);
+
+/* af_xdp_in_kernel is how many frames are in sockets' rings: with those of
+ * the pool and of the worker, all there are. */
+VX6_NONNULL uint32_t af_xdp_in_kernel(const struct port *p);
+
+#endif

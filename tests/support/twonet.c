@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/support/twonet.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static const char *lacking;
+
+bool twonet_may(void)
+{
+	if (lacking == NULL)
+		return true;
+	printf("# SKIP %s\n", lacking);
+	fflush(stdout);
+	return false;
+}
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("# %s failed\n", what);
+	fflush(stdout);
+	abort();
+}
+
+static int new_net(void)
+{
+	if (unshare(CLONE_NEWNET) != 0)
+		return -1;
+	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+bool twonet_open(struct twonet *t)
+{
+	*t = (struct twonet){ -1, -1 };
+	if (geteuid() != 0)
+		lacking = "root: namespaces and AF_XDP need root";
+	else if ((t->there = new_net()) < 0 || (t->here = new_net()) < 0)
+		lacking = "netns: this host makes no network namespace";
+	if (lacking != NULL)
+		return twonet_may();
+	twonet_run(t, false, "ip link set lo up");
+	twonet_run(t, true, "ip link set lo up");
+	return true;
+}
+
+void twonet_close(struct twonet *t)
+{
+	if (t->here >= 0)
+		close(t->here);
+	if (t->there >= 0)
+		close(t->there);
+}
+
+void twonet_run(const struct twonet *t, bool there, const char *command)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line),
+			 "exec 2>&1; nsenter --net=/proc/%d/fd/%d sh -ec '%s'",
+			 getpid(), there ? t->there : t->here, command);
+	char said[512];
+	size_t len;
+	FILE *f;
+
+	assert(n > 0 && (size_t)n < sizeof(line));
+	/* a test's own words, not anybody's input: NOLINTNEXTLINE */
+	f = popen(line, "r");
+	must(f != NULL, command);
+	len = fread(said, 1, sizeof(said) - 1, f);
+	said[len] = '\0';
+	if (pclose(f) == 0)
+		return;
+	printf("# %s", said);
+	must(false, command);
+}
+
+struct vx6_addr twonet_at(unsigned i, bool there, bool v4, uint16_t port)
+{
+	char text[VX6_ADDR_TEXT];
+	struct vx6_addr a;
+
+	snprintf(text, sizeof(text), v4 ? "10.77.%u.%u:%u" : "[fd00:%u::%u]:%u",
+		 i, there ? 2u : 1u, port);
+	must(vx6_addr_parse(&a, text) == VX6_OK, text);
+	return a;
+}
+
+void twonet_cable(const struct twonet *t, unsigned i, unsigned q)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line),
+		 "ip link add t%u numtxqueues %u numrxqueues %u type veth "
+		 "peer name t%u numtxqueues %u numrxqueues %u netns "
+		 "/proc/%d/fd/%d",
+		 i, q, q, i, q, q, getpid(), t->there);
+	twonet_run(t, false, line);
+	for (unsigned k = 0; k < 2; k++) {
+		snprintf(line, sizeof(line),
+			 "ip addr add fd00:%u::%u/64 dev t%u nodad; "
+			 "ip addr add 10.77.%u.%u/24 dev t%u; "
+			 "ip link set t%u up",
+			 i, k + 1, i, i, k + 1, i, i);
+		twonet_run(t, k == 1, line);
+	}
+}
+
+void twonet_cut(unsigned i)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "ip link del t%u", i);
+	/* as above: NOLINTNEXTLINE */
+	must(system(line) == 0, line);
+}
+
+/* Makes a socket there: it stays in the namespace that it was made in. */
+static int socket_there(const struct twonet *t, int family, int type)
+{
+	int fd;
+
+	must(setns(t->there, CLONE_NEWNET) == 0, "setns");
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
+	must(setns(t->here, CLONE_NEWNET) == 0, "setns");
+	must(fd >= 0, "socket");
+	return fd;
+}
+
+int twonet_udp(const struct twonet *t, const struct vx6_addr *at)
+{
+	const struct timeval wait = { .tv_sec = 10 };
+	struct sockaddr_storage sa;
+	socklen_t len = vx6_addr_to(at, &sa);
+	int fd = socket_there(t, sa.ss_family, SOCK_DGRAM);
+
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0,
+	     "SO_RCVTIMEO");
+	must(bind(fd, (struct sockaddr *)&sa, len) == 0, "bind");
+	return fd;
+}
+
+int twonet_wire(const struct twonet *t, unsigned i)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET };
+	char name[IF_NAMESIZE];
+	int fd = socket_there(t, AF_PACKET, SOCK_RAW);
+
+	snprintf(name, sizeof(name), "t%u", i);
+	must(setns(t->there, CLONE_NEWNET) == 0, "setns");
+	at.sll_ifindex = (int)if_nametoindex(name);
+	must(setns(t->here, CLONE_NEWNET) == 0, "setns");
+	must(at.sll_ifindex != 0 &&
+		     bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0,
+	     "packet socket");
+	return fd;
+}

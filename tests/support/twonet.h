@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_TESTS_SUPPORT_TWONET_H
+#define VX6_TESTS_SUPPORT_TWONET_H
+
+/* twonet: two network namespaces of this process, and cables between them.
+ *
+ *     here                                 there
+ *     t0  fd00:0::1  10.77.0.1  ========  t0  fd00:0::2  10.77.0.2
+ *     t1  fd00:1::1  10.77.1.1  ========  t1  fd00:1::2  10.77.1.2
+ *
+ * The process stands in `here`.  Neither has a name: both end with it,
+ * however that ends.  No packet leaves them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/addr.h"
+#include "dataplane/base/compiler.h"
+
+struct twonet {
+	int here, there; /* descriptors of the namespaces */
+};
+
+/* twonet_open: false where it may not be made; twonet_may prints the line
+ * for tests/run then, for each test that is skipped. */
+VX6_MUST_CHECK VX6_NONNULL bool twonet_open(struct twonet *t);
+VX6_NONNULL void twonet_close(struct twonet *t);
+bool twonet_may(void);
+
+/* twonet_cable lays cable i with q queues at each end, and takes it out. */
+VX6_NONNULL void twonet_cable(const struct twonet *t, unsigned i, unsigned q);
+void twonet_cut(unsigned i);
+
+/* twonet_run runs a shell command here or there; what it says is shown only
+ * when it fails, and then the test ends. */
+VX6_NONNULL void twonet_run(const struct twonet *t, bool there,
+			    const char *command);
+
+/* twonet_at is an address with port of an end of cable i. */
+struct vx6_addr twonet_at(unsigned i, bool there, bool v4, uint16_t port);
+
+/* twonet_udp is a UDP socket there, bound to `at`; reading it waits no
+ * longer than 10 s.  twonet_wire is a packet socket there on cable i. */
+VX6_NONNULL int twonet_udp(const struct twonet *t, const struct vx6_addr *at);
+VX6_NONNULL int twonet_wire(const struct twonet *t, unsigned i);
+
+#endif
