@@ -2,6 +2,7 @@
 #include "dataplane/abi/abi.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/wire/zero.h"
@@ -10,6 +11,7 @@
 #define START_BITS    46u /* PROTOCOL.md 4: 48, the two top ones clear */
 #define SUITE_BITS    0x0eu
 #define EVENT_BITS    0x0fu
+#define IF_BITS       0x03u
 #define LINKS_MOST    (VX6_LINK_INDEX_MAX + 1u)
 #define HALVES_MOST   (UINT32_C(1) << ABI_IDX_BITS)
 
@@ -182,6 +184,46 @@ static bool control(const struct abi_msg *m)
 	       vx6_all_zero(c->body + c->len, ABI_CTL_LEN - (size_t)c->len);
 }
 
+/* A text that ends within its room, printable, with nothing behind it. */
+static bool text_ok(const char *text, size_t cap)
+{
+	size_t len = strnlen(text, cap);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return len < cap && vx6_all_zero(text + len, cap - len);
+}
+
+static bool backend_ok(uint8_t backend)
+{
+	return backend == ABI_BACKEND_UDP || backend == ABI_BACKEND_AF_XDP;
+}
+
+static bool interfaces_ok(const struct abi_if i[ABI_IF_CNT])
+{
+	bool end = false;
+
+	for (unsigned k = 0; k < ABI_IF_CNT; k++) {
+		end = end || i[k].name[0] == '\0';
+		if (end ? !vx6_all_zero(&i[k], sizeof(i[k]))
+			: !text_ok(i[k].name, sizeof(i[k].name)) ||
+				    (i[k].bits & ~IF_BITS) != 0 ||
+				    i[k].zero != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool stats_are(const struct abi_msg *m)
+{
+	const struct abi_stats *s = &m->u.stats;
+
+	return interfaces_ok(s->interface) && backend_ok(s->backend) &&
+	       vx6_all_zero(s->zero, sizeof(s->zero)) &&
+	       text_ok(s->why, sizeof(s->why));
+}
+
 static bool welcome(const struct abi_msg *m)
 {
 	const struct abi_welcome *w = &m->u.welcome;
@@ -190,8 +232,9 @@ static bool welcome(const struct abi_msg *m)
 	       w->links_max <= LINKS_MOST && w->halves_max > 1 &&
 	       w->halves_max <= HALVES_MOST && w->workers > 0 &&
 	       u_ok(w->u_v6) && u_ok(w->u_v4) && w->suites != 0 &&
-	       (w->suites & ~SUITE_BITS) == 0 &&
-	       vx6_all_zero(w->zero, sizeof(w->zero));
+	       (w->suites & ~SUITE_BITS) == 0 && backend_ok(w->backend) &&
+	       backend_ok(w->asked) && w->zero == 0 &&
+	       text_ok(w->why, sizeof(w->why));
 }
 
 /* ---- the table ---- */
@@ -224,7 +267,7 @@ static const struct {
 	[ABI_LINK_IS]     = { "link-is",     link_is,     MEMBER(link), ANSWER },
 	[ABI_HALF_IS]     = { "half-is",     half_is,     MEMBER(half), ANSWER },
 	[ABI_DUMP_END]    = { "dump-end",    nothing,     0, ANSWER },
-	[ABI_STATS_ARE]   = { "stats-are",   nothing,     MEMBER(stats), ANSWER },
+	[ABI_STATS_ARE]   = { "stats-are",   stats_are,     MEMBER(stats), ANSWER },
 	[ABI_CONTROL]     = { "control",     control,     MEMBER(control), EVENT },
 	[ABI_LINK_EVENT]  = { "link-event",  link_event,  MEMBER(link), EVENT },
 	[ABI_HALF_EVENT]  = { "half-event",  half_event,  MEMBER(ref), EVENT },

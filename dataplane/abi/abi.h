@@ -38,13 +38,17 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
-#define ABI_VERSION  1u
+#define ABI_VERSION  2u
 #define ABI_MSG_LEN  1024u
 #define ABI_NOTE_LEN 96u
 #define ABI_CTL_LEN  512u /* body of a control cell's message */
 #define ABI_IDX_BITS 20u
 #define ABI_IDX_MASK ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
-#define ABI_FD_CNT   3u /* WELCOME: ring memfd, up eventfd, down eventfd */
+#define ABI_FD_CNT   3u   /* WELCOME: ring memfd, up eventfd, down eventfd */
+#define ABI_WHY_LEN  272u /* a sentence, with its NUL */
+#define ABI_IF_CNT   8u
+#define ABI_IF_NAME  16u
+#define ABI_XDP_CNT  16u /* reasons of xdp/abi.h, those that there are */
 
 enum abi_type {
 	/* commands, vx6d to data plane */
@@ -82,6 +86,8 @@ enum abi_half_kind {
 
 enum abi_half_event { ABI_HALF_IDLE = 1, ABI_HALF_EXHAUSTED, ABI_HALF_EXPIRED };
 
+enum abi_backend { ABI_BACKEND_UDP = 1, ABI_BACKEND_AF_XDP };
+
 struct abi_welcome {
 	uint8_t instance[16]; /* random per start of the data plane */
 	struct vx6_addr data; /* where cells arrive; ip may be any */
@@ -89,7 +95,10 @@ struct abi_welcome {
 	uint32_t workers;
 	uint16_t u_v6, u_v4; /* largest UDP payload over each family */
 	uint8_t suites;      /* bit (1 << suite) for each suite it runs */
-	uint8_t zero[3];
+	uint8_t backend;     /* abi_backend: what carries the cells */
+	uint8_t asked;       /* likewise: what was asked for */
+	uint8_t zero;
+	char why[ABI_WHY_LEN]; /* why these differ, or not all is well; NUL */
 };
 
 struct abi_link { /* LINK_ADD, LINK_CHANGE; LINK_IS with keys zero */
@@ -134,6 +143,16 @@ struct abi_control {  /* INJECT and CONTROL: P of PROTOCOL.md section 9 */
 	uint8_t body[ABI_CTL_LEN];
 };
 
+enum abi_if_bits { ABI_IF_ZEROCOPY = 1, ABI_IF_DISPATCHER = 2 };
+
+struct abi_if {                 /* an interface that AF_XDP works on */
+	char name[ABI_IF_NAME]; /* NUL; empty: the list ends before it */
+	uint32_t mtu;
+	uint16_t queues;
+	uint8_t bits; /* abi_if_bits */
+	uint8_t zero;
+};
+
 struct abi_stats {
 	uint64_t drop[VX6_STATUS_CNT]; /* by reason, all workers */
 	uint64_t rx_cells, rx_bytes, tx_cells, tx_bytes;
@@ -141,6 +160,13 @@ struct abi_stats {
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t ring_full; /* cells for vx6d dropped */
 	uint32_t links, halves;
+	uint64_t rx_xsk, tx_xsk;   /* frames by AF_XDP .. */
+	uint64_t rx_sock, tx_sock; /* .. and by the socket */
+	uint64_t xdp[ABI_XDP_CNT]; /* the classifier's, by reason */
+	struct abi_if interface[ABI_IF_CNT];
+	uint8_t backend; /* now; as in WELCOME */
+	uint8_t zero[7];
+	char why[ABI_WHY_LEN]; /* likewise */
 };
 
 struct abi_msg {

@@ -124,14 +124,16 @@ static void offer(struct control *c, uint32_t seq)
 
 static void welcome(struct control *c)
 {
-	const struct abi_msg m = { .version = ABI_VERSION,
-				   .type = ABI_WELCOME,
-				   .seq = c->hello_seq,
-				   .u.welcome = c->welcome };
+	struct abi_msg m = { .version = ABI_VERSION,
+			     .type = ABI_WELCOME,
+			     .seq = c->hello_seq,
+			     .u.welcome = c->welcome };
 	enum vx6_status st;
 
 	if (!worker_ring_settled(c->w))
 		return;
+	if (c->about != NULL)
+		c->about(c->about_ctx, &m);
 	st = abi_send(c->client, &m, c->shm_fd, ABI_FD_CNT);
 	if (st != VX6_OK) {
 		(void)send_later(c, st);
@@ -219,6 +221,17 @@ static bool is_last(const struct abi_msg *m)
 	return m->type != ABI_LINK_IS && m->type != ABI_HALF_IS;
 }
 
+static enum vx6_status send_on(struct control *c, const struct abi_msg *m)
+{
+	struct abi_msg more;
+
+	if (m->type != ABI_STATS_ARE || c->about == NULL)
+		return abi_send(c->client, m, NULL, 0);
+	more = *m;
+	c->about(c->about_ctx, &more);
+	return abi_send(c->client, &more, NULL, 0);
+}
+
 /* Sends what waits in q, or throws it away where nobody is to have it.
  * True: something was taken off. */
 static bool pass_on(struct control *c, struct queue *q, bool answers)
@@ -231,7 +244,7 @@ static bool pass_on(struct control *c, struct queue *q, bool answers)
 			     (answers || c->subscribed);
 
 		if (heard) {
-			enum vx6_status st = abi_send(c->client, m, NULL, 0);
+			enum vx6_status st = send_on(c, m);
 
 			if (st != VX6_OK && send_later(c, st))
 				break;

@@ -45,8 +45,13 @@ enum control_state {
 	CONTROL_LEAVING
 };
 
+/* Adds to a WELCOME or STATS_ARE what neither control nor worker knows. */
+typedef void control_about(void *ctx, struct abi_msg *m);
+
 struct control {
 	struct worker *w;
+	control_about *about; /* the caller's to set; NULL: nothing to add */
+	void *about_ctx;
 	struct log *log;
 	struct abi_welcome welcome;
 	int listen_fd;

@@ -14,10 +14,13 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/port/af_xdp.h"
 #include "dataplane/worker/control.h"
 #include "dataplane/worker/worker.h"
 
 #define MTU_USUAL 1500u
+#define SETTLE_MS 50
+#define SETTLE_NS (1 * VX6_SEC) /* for interfaces, before we say READY */
 #define HDR_V6    48u
 #define HDR_V4    28u
 
@@ -30,6 +33,7 @@ struct dp {
 	int listen_fd;
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
 	struct port *port;
+	char why[ABI_WHY_LEN]; /* why af_xdp became udp; "": it did not */
 	struct worker w;
 	struct control c;
 	struct relay relay;
@@ -97,13 +101,56 @@ static enum vx6_status say_no_port(const struct dp *dp, enum vx6_status st,
 	return st;
 }
 
+/* What the port says about interfaces. */
+static void say_xdp(void *ctx, bool warn, const char *event,
+		    const char *interface, const char *text)
+{
+	const struct dp *dp = ctx;
+
+	if (interface[0] == '\0')
+		log_say(dp->log, warn ? LOG_WARN : LOG_INFO, "af_xdp", event,
+			"text", text, LOG_END);
+	else
+		log_say(dp->log, warn ? LOG_WARN : LOG_INFO, "af_xdp", event,
+			"interface", interface, "text", text, LOG_END);
+}
+
+/* A host that cannot have AF_XDP forwards all the same. */
+static enum vx6_status open_af_xdp(struct dp *dp, const struct port_opts *po)
+{
+	struct af_xdp_opts xo = {
+		.interface_cnt = dp->o.interface_cnt,
+		.mode = dp->o.xdp_copy,
+		.links = dp->relay.opts.links_max,
+		.say = say_xdp,
+		.ctx = dp,
+	};
+	char no[XDP_WHY];
+	enum vx6_status st;
+
+	memcpy(xo.interface, dp->o.interface, sizeof(xo.interface));
+	memcpy(xo.control_port, dp->o.control, sizeof(xo.control_port));
+	if (dp->o.prefix_packets > 0) {
+		xo.shake_ns = VX6_SEC / dp->o.prefix_packets;
+		xo.shake_most = dp->o.prefix_packets;
+	}
+	st = port_open_af_xdp(&dp->port, po, &xo, no);
+	if (st == VX6_OK || no[0] == '\0')
+		return st;
+	snprintf(dp->why, sizeof(dp->why),
+		 "%.200s; meanwhile cells go by the UDP socket", no);
+	say_xdp(dp, true, "refused", "", dp->why);
+	return port_open_udp(&dp->port, po);
+}
+
 static enum vx6_status open_port(struct dp *dp, char *why)
 {
 	const struct port_opts po = { .bind = dp->o.listen,
 				      .frames = dp->o.frames,
 				      .rcvbuf = dp->o.rcvbuf,
 				      .sndbuf = dp->o.sndbuf };
-	enum vx6_status st = port_open_udp(&dp->port, &po);
+	enum vx6_status st = dp->o.af_xdp ? open_af_xdp(dp, &po)
+					  : port_open_udp(&dp->port, &po);
 
 	return st == VX6_OK ? st : say_no_port(dp, st, why);
 }
@@ -155,6 +202,76 @@ static uint16_t usual_u(const char *somewhere, uint16_t hdr)
 	return (uint16_t)(mtu - hdr);
 }
 
+/* Both ends of the control socket take printable text only. */
+static void copy_text(char *to, size_t cap, const char *from)
+{
+	size_t i = 0;
+
+	for (; i + 1 < cap && from[i] != '\0'; i++)
+		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+	to[i] = '\0';
+}
+
+static void about_xdp(struct abi_stats *s, const struct af_xdp_state *x)
+{
+	s->backend = x->interface_cnt > 0 ? ABI_BACKEND_AF_XDP
+					  : ABI_BACKEND_UDP;
+	memcpy(s->xdp, x->counts, sizeof(x->counts));
+	for (unsigned i = 0; i < x->interface_cnt; i++) {
+		const struct af_xdp_if *from = &x->interface[i];
+		struct abi_if *to = &s->interface[i];
+
+		copy_text(to->name, sizeof(to->name), from->name);
+		to->mtu = from->mtu;
+		to->queues = from->queues;
+		to->bits = (from->zerocopy ? ABI_IF_ZEROCOPY : 0) |
+			   (from->dispatcher ? ABI_IF_DISPATCHER : 0);
+	}
+}
+
+/* No link carries more than the smallest interface. */
+static void limit_u(struct abi_welcome *w, const struct af_xdp_state *x)
+{
+	for (unsigned i = 0; i < x->interface_cnt; i++) {
+		uint32_t mtu = x->interface[i].mtu;
+
+		if (mtu < w->u_v6 + HDR_V6)
+			w->u_v6 = (uint16_t)(mtu - HDR_V6);
+		if (mtu < w->u_v4 + HDR_V4)
+			w->u_v4 = (uint16_t)(mtu - HDR_V4);
+	}
+}
+
+/* What runs now, beside what the worker counted. */
+static void about(void *ctx, struct abi_msg *m)
+{
+	const struct dp *dp = ctx;
+	struct abi_stats now = { .backend = ABI_BACKEND_UDP };
+	struct af_xdp_state x = { 0 };
+	const char *why = dp->why;
+
+	if (af_xdp_is(dp->port)) {
+		af_xdp_describe(dp->port, &x);
+		about_xdp(&now, &x);
+		why = x.why;
+	}
+	if (m->type == ABI_WELCOME) {
+		struct abi_welcome *w = &m->u.welcome;
+
+		w->backend = now.backend;
+		w->asked = dp->o.af_xdp ? ABI_BACKEND_AF_XDP : ABI_BACKEND_UDP;
+		copy_text(w->why, sizeof(w->why), why);
+		limit_u(w, &x);
+	} else {
+		struct abi_stats *s = &m->u.stats;
+
+		s->backend = now.backend;
+		memcpy(s->xdp, now.xdp, sizeof(s->xdp));
+		memcpy(s->interface, now.interface, sizeof(s->interface));
+		copy_text(s->why, sizeof(s->why), why);
+	}
+}
+
 static void fill_welcome(const struct dp *dp, struct abi_welcome *w)
 {
 	*w = (struct abi_welcome){
@@ -194,6 +311,8 @@ static enum vx6_status open_all(struct dp *dp, char *why)
 	}
 	fill_welcome(dp, &welcome);
 	control_init(&dp->c, dp->listen_fd, &dp->w, &welcome, dp->log);
+	dp->c.about = about;
+	dp->c.about_ctx = dp;
 	return VX6_OK;
 }
 
@@ -305,10 +424,72 @@ static void say_stop(const struct dp *dp)
 		LOG_END);
 }
 
+static unsigned port_polls(const struct dp *dp, struct pollfd p[AF_XDP_FDS])
+{
+	int fd[AF_XDP_FDS];
+	unsigned n = af_xdp_is(dp->port) ? af_xdp_fds(dp->port, fd) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		p[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
+	return n;
+}
+
+static int port_timeout_ms(const struct dp *dp, int most)
+{
+	uint64_t now = vx6_now_ns(), due;
+
+	if (!af_xdp_is(dp->port))
+		return most;
+	due = af_xdp_due_ns(dp->port);
+	if (due <= now)
+		return 0;
+	if (due - now >= (uint64_t)most * VX6_MS)
+		return most;
+	return (int)((due - now) / VX6_MS) + 1;
+}
+
+static void port_step(struct dp *dp)
+{
+	if (af_xdp_is(dp->port) && af_xdp_step(dp->port, vx6_now_ns()))
+		worker_wake(&dp->w);
+}
+
+/* Whoever is told READY finds the interfaces at work, if that is soon. */
+static void settle(struct dp *dp)
+{
+	uint64_t end = vx6_now_ns() + SETTLE_NS;
+	struct pollfd p[AF_XDP_FDS];
+
+	port_step(dp);
+	while (af_xdp_is(dp->port) && !af_xdp_settled(dp->port) &&
+	       vx6_now_ns() < end) {
+		unsigned n = port_polls(dp, p);
+
+		(void)poll(p, n, port_timeout_ms(dp, SETTLE_MS));
+		port_step(dp);
+	}
+}
+
+static void serve(struct dp *dp, int stop_fd)
+{
+	struct pollfd p[CONTROL_FDS + AF_XDP_FDS + 1];
+
+	for (;;) {
+		unsigned n = control_fds(&dp->c, p);
+
+		n += port_polls(dp, p + n);
+		p[n] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
+		(void)poll(p, n + 1,
+			   port_timeout_ms(dp, control_timeout_ms(&dp->c)));
+		if (p[n].revents != 0)
+			return;
+		port_step(dp);
+		control_step(&dp->c, vx6_now_ns());
+	}
+}
+
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	struct pollfd p[CONTROL_FDS + 1];
-
 	if (worker_start(&dp->w) != VX6_OK) {
 		if (errno == EINVAL)
 			snprintf(why, DP_WHY,
@@ -320,17 +501,10 @@ enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 				 strerror(errno));
 		return VX6_SYS;
 	}
+	settle(dp);
 	say_start(dp);
 	tell_manager("READY=1");
-	for (;;) {
-		unsigned n = control_fds(&dp->c, p);
-
-		p[n] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
-		(void)poll(p, n + 1, control_timeout_ms(&dp->c));
-		if (p[n].revents != 0)
-			break;
-		control_step(&dp->c, vx6_now_ns());
-	}
+	serve(dp, stop_fd);
 	tell_manager("STOPPING=1");
 	worker_stop(&dp->w);
 	say_stop(dp);

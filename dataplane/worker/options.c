@@ -13,6 +13,8 @@
 
 #define DATA_PORT 4243u
 #define CPU_MAX   1023u
+#define CONTROL   4242u
+#define PACKETS   256u /* handshake packets of a prefix, as config has it */
 
 void dp_options_init(struct dp_options *o)
 {
@@ -21,7 +23,8 @@ void dp_options_init(struct dp_options *o)
 	*o = (struct dp_options){ .listen.port = DATA_PORT,
 				  .halves = RELAY_HALVES,
 				  .links = RELAY_LINKS,
-				  .frames = PORT_FRAMES,
+				  .control = { CONTROL },
+				  .prefix_packets = PACKETS,
 				  .cpu = WORKER_ANY_CPU };
 	if (geteuid() == 0)
 		snprintf(o->run, sizeof(o->run), "/run/vx6");
@@ -85,10 +88,75 @@ static bool opt_listen(struct dp_options *o, const char *v, char *why)
 
 static bool opt_port(struct dp_options *o, const char *v, char *why)
 {
-	(void)o;
-	if (strcmp(v, "udp") == 0)
+	return word("--port", v, "udp", "af_xdp", &o->af_xdp, why);
+}
+
+/* Takes the next of "a,b,c" off *v into out; false: none left, or one that
+ * is empty or does not fit. */
+static bool next_part(const char **v, char *out, size_t cap)
+{
+	size_t len = strcspn(*v, ",");
+
+	if (len == 0 || len >= cap)
+		return false;
+	memcpy(out, *v, len);
+	out[len] = '\0';
+	*v += len;
+	if (**v == ',')
+		++*v;
+	return true;
+}
+
+static bool opt_interfaces(struct dp_options *o, const char *v, char *why)
+{
+	const char *at = v;
+
+	o->interface_cnt = 0;
+	while (o->interface_cnt < AF_XDP_IFS &&
+	       next_part(&at, o->interface[o->interface_cnt], AF_XDP_NAME))
+		o->interface_cnt++;
+	if (*at == '\0' && o->interface_cnt > 0)
 		return true;
-	snprintf(why, DP_WHY, "--port must be udp, not \"%.40s\"", v);
+	snprintf(why, DP_WHY,
+		 "--interfaces must be 1 to %u names of at most %u characters, "
+		 "such as eth0,eth1, not \"%.80s\"",
+		 AF_XDP_IFS, AF_XDP_NAME - 1, v);
+	return false;
+}
+
+static bool opt_copy(struct dp_options *o, const char *v, char *why)
+{
+	static const char *const name[] = { "auto", "copy", "zerocopy" };
+
+	for (unsigned i = 0; i < VX6_COUNT(name); i++)
+		if (strcmp(v, name[i]) == 0) {
+			o->xdp_copy = (enum xsk_mode)i;
+			return true;
+		}
+	snprintf(why, DP_WHY,
+		 "--copy must be auto, copy or zerocopy, not \"%.40s\"", v);
+	return false;
+}
+
+static bool opt_control(struct dp_options *o, const char *v, char *why)
+{
+	const char *at = v;
+	unsigned n = 0;
+	uint32_t port;
+	char part[8];
+
+	memset(o->control, 0, sizeof(o->control));
+	while (n < VX6_XDP_CONTROLS && next_part(&at, part, sizeof(part))) {
+		if (!number("--control", part, 1, UINT16_MAX, &port, why))
+			return false;
+		o->control[n++] = (uint16_t)port;
+	}
+	if (*at == '\0' && n > 0)
+		return true;
+	snprintf(why, DP_WHY,
+		 "--control must be 1 to %u port numbers, such as 4242,4252, "
+		 "not \"%.40s\"",
+		 VX6_XDP_CONTROLS, v);
 	return false;
 }
 
@@ -122,6 +190,25 @@ static bool opt_log(struct dp_options *o, const char *v, char *why)
 	return word("--log", v, "text", "json", &o->json, why);
 }
 
+_Static_assert((int)XSK_AUTO == (int)CONFIG_XDP_AUTO &&
+		       (int)XSK_COPY == (int)CONFIG_XDP_COPY &&
+		       (int)XSK_ZEROCOPY == (int)CONFIG_XDP_ZEROCOPY,
+	       "one order");
+_Static_assert(AF_XDP_IFS == CONFIG_IFS_MAX && AF_XDP_NAME == CONFIG_IF_TEXT,
+	       "one size");
+_Static_assert(VX6_XDP_CONTROLS == CONFIG_LISTEN_MAX, "each has a place");
+
+static void take_xdp(struct dp_options *o, const struct config *c)
+{
+	memcpy(o->interface, c->data.interfaces, sizeof(o->interface));
+	o->interface_cnt = c->data.interfaces_cnt;
+	o->xdp_copy = (enum xsk_mode)c->data.xdp_copy;
+	o->prefix_packets = c->limits.prefix_packets;
+	memset(o->control, 0, sizeof(o->control));
+	for (unsigned i = 0; i < c->control.listen_cnt; i++)
+		o->control[i] = c->control.listen[i].port;
+}
+
 /* What the document says about the data plane; the run directory only
  * where it names one. */
 static bool opt_config(struct dp_options *o, const char *v, char *why)
@@ -140,6 +227,8 @@ static bool opt_config(struct dp_options *o, const char *v, char *why)
 	o->halves = c->data.halves;
 	o->links = c->data.links;
 	o->spin = c->data.idle == CONFIG_IDLE_SPIN;
+	o->af_xdp = c->data.backend == CONFIG_BACKEND_AF_XDP;
+	take_xdp(o, c);
 	o->cpu = c->data.cpu < 0 ? WORKER_ANY_CPU : c->data.cpu;
 	o->json = c->log_format == CONFIG_LOG_JSON;
 	free(c);
@@ -163,7 +252,13 @@ static bool opt_state(struct dp_options *o, const char *v, char *why)
 	X(run,    "DIR",  "directory of dataplane.sock (/run/vx6; without "   \
 			  "root $XDG_RUNTIME_DIR/vx6)")                       \
 	X(listen, "ADDR", "where cells arrive ([::]:4243)")                   \
-	X(port,   "udp",  "what carries them (udp)")                          \
+	X(port,   "HOW",  "what carries them: udp, or af_xdp, which goes by " \
+			  "udp where it cannot be had (udp)")                 \
+	X(interfaces, "A,B", "af_xdp: the interfaces to take (those of the "  \
+			  "default routes)")                                  \
+	X(copy, "HOW", "af_xdp: auto, copy or zerocopy (auto)")           \
+	X(control, "N,M", "af_xdp: the UDP ports of vx6d, whose handshakes "  \
+			  "are held to a rate (4242)")                        \
 	X(halves, "N",    "room for half-circuits (65536)")                   \
 	X(links,  "N",    "room for links (4096)")                            \
 	X(idle,   "HOW",  "adaptive, or spin on a core of its own (adaptive)") \

@@ -16,6 +16,7 @@
 #include "dataplane/base/addr.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
+#include "dataplane/port/af_xdp.h"
 
 #define DP_WHY 256u /* room for one sentence for people */
 
@@ -27,12 +28,19 @@ struct dp_options {
 	uint32_t rcvbuf, sndbuf; /* of the socket; 0 = default */
 	int cpu;                 /* WORKER_ANY_CPU or a number */
 	bool spin;               /* idle policy */
+	bool af_xdp;             /* else udp */
+	/* of af_xdp */
+	char interface[AF_XDP_IFS][AF_XDP_NAME];
+	unsigned interface_cnt; /* 0: chosen */
+	enum xsk_mode xdp_copy;
+	uint16_t control[VX6_XDP_CONTROLS]; /* vx6d's ports; 0 = none */
+	uint32_t prefix_packets; /* handshake packets/s; 0 = no limit */
 	bool json;               /* log form */
 	bool help;               /* only say what can be said */
 };
 
 /* dp_options_init sets the defaults: run directory /run/vx6 for root, else
- * $XDG_RUNTIME_DIR/vx6 (empty when that is unset), [::]:4243, adaptive. */
+ * $XDG_RUNTIME_DIR/vx6 (empty when that is unset), [::]:4243, udp, adaptive. */
 VX6_NONNULL void dp_options_init(struct dp_options *o);
 
 /* dp_options_parse reads a command line over what o holds.  VX6_CONFIG with

@@ -30,6 +30,7 @@ from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
                           open_layer, protect, seal_layer)
 
 WAIT_S = 15
+VERSION = 2
 DATA, CONTROL, DROP, PROBE = 1, 2, 3, 4
 FORWARD, BACKWARD, LOCAL = 1, 2, 3
 (HELLO, LINK_ADD, LINK_CHANGE, LINK_REMOVE, HALF_ADD, HALF_REMOVE, SPLICE,
@@ -65,7 +66,7 @@ class Keys:
         self.hdr_right, self.hdr_left = r.randbytes(16), r.randbytes(16)
         self.probe_right, self.probe_left = r.randbytes(32), r.randbytes(32)
 
-    def add(self, at_left, peer):
+    def add(self, at_left, peer, u=1472):
         """The body of LINK_ADD; the left end's index is no, the right
         end's no + 100."""
         k = (self.hdr_right, self.hdr_left, self.probe_right, self.probe_left)
@@ -76,7 +77,7 @@ class Keys:
             mine, theirs = theirs, mine
         note = (b"link %d " % mine).ljust(96, b".")
         return LINK.pack(*k, *mapped(*peer), 0, 200_000_000, 200_000_000,
-                         mine, theirs, 1472, 0, 0, 0, 0, 0, 0, 0, bytes(16),
+                         mine, theirs, u, 0, 0, 0, 0, 0, 0, 0, bytes(16),
                          0, 0, 0, 0, 0, note)
 
 
@@ -165,7 +166,7 @@ class Client:
 
     def say(self, kind, body=b""):
         self.seq += 1
-        self.sock.send(HEAD.pack(1, kind, self.seq, 0, 0)
+        self.sock.send(HEAD.pack(VERSION, kind, self.seq, 0, 0)
                        + body.ljust(1008, b"\0"))
 
     def hear(self):
@@ -174,7 +175,7 @@ class Client:
             data = self.sock.recv(2048)
             assert len(data) == 1024, len(data)
             version, kind, seq, status, zero = HEAD.unpack(data[:16])
-            assert version == 1 and zero == 0
+            assert version == VERSION and zero == 0
             if seq == self.seq:
                 return kind, status, data[16:]
             assert seq == 0

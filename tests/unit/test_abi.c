@@ -71,6 +71,16 @@ static void good_change(struct abi_msg *m)
 	memcpy(m->u.link.note, l.note, sizeof(l.note));
 }
 
+static void good_stats(struct abi_msg *m)
+{
+	m->u.stats.links = 3;
+	m->u.stats.backend = ABI_BACKEND_AF_XDP;
+	m->u.stats.interface[0] = (struct abi_if){ .name = "eth0",
+						   .mtu = 1500,
+						   .queues = 2,
+						   .bits = ABI_IF_ZEROCOPY };
+}
+
 static void good_welcome(struct abi_msg *m)
 {
 	m->u.welcome = (struct abi_welcome){ .links_max = 4096,
@@ -78,7 +88,10 @@ static void good_welcome(struct abi_msg *m)
 					     .workers = 1,
 					     .u_v6 = 1452,
 					     .u_v4 = 1472,
-					     .suites = 6 };
+					     .suites = 6,
+					     .backend = ABI_BACKEND_UDP,
+					     .asked = ABI_BACKEND_AF_XDP,
+					     .why = "no such interface" };
 }
 
 /* A message of this type that passes. */
@@ -120,7 +133,7 @@ static struct abi_msg good(unsigned type)
 		memset(m.u.half.iv, 0, sizeof(m.u.half.iv));
 		m.u.half.cells = 12;
 		break;
-	case ABI_STATS_ARE: m.u.stats.links = 3; break;
+	case ABI_STATS_ARE: good_stats(&m); break;
 	case ABI_HALF_EVENT:
 		m.u.ref.id = 7;
 		m.u.ref.event = ABI_HALF_IDLE;
@@ -410,7 +423,28 @@ static const struct edit edits[] = {
 	M(ABI_WELCOME, welcome.suites, 1, false),
 	M(ABI_WELCOME, welcome.suites, 16, false),
 	M(ABI_WELCOME, welcome.suites, 14, true),
-	M(ABI_WELCOME, welcome.zero[2], 1, false),
+	M(ABI_WELCOME, welcome.zero, 1, false),
+	M(ABI_WELCOME, welcome.backend, 0, false),
+	M(ABI_WELCOME, welcome.backend, ABI_BACKEND_UDP, true),
+	M(ABI_WELCOME, welcome.backend, 3, false),
+	M(ABI_WELCOME, welcome.asked, 0, false),
+	M(ABI_WELCOME, welcome.asked, 3, false),
+	M(ABI_WELCOME, welcome.why[0], 'x', true),
+	M(ABI_WELCOME, welcome.why[0], '\n', false),
+	M(ABI_WELCOME, welcome.why[2], '\0', false),
+	M(ABI_WELCOME, welcome.why[ABI_WHY_LEN - 1], 'x', false),
+	M(ABI_STATS_ARE, stats.backend, 0, false),
+	M(ABI_STATS_ARE, stats.backend, ABI_BACKEND_UDP, true),
+	M(ABI_STATS_ARE, stats.zero[6], 1, false),
+	M(ABI_STATS_ARE, stats.why[0], 'x', true),
+	M(ABI_STATS_ARE, stats.why[0], 0x7f, false),
+	M(ABI_STATS_ARE, stats.why[ABI_WHY_LEN - 1], 'x', false),
+	M(ABI_STATS_ARE, stats.interface[0].bits, 4, false),
+	M(ABI_STATS_ARE, stats.interface[0].zero, 1, false),
+	M(ABI_STATS_ARE, stats.interface[0].name[5], 'x', false),
+	M(ABI_STATS_ARE, stats.interface[1].name[0], 'x', true),
+	M(ABI_STATS_ARE, stats.interface[2].name[0], 'x', false),
+	M(ABI_STATS_ARE, stats.interface[2].mtu, 1, false),
 	M(ABI_WELCOME, welcome.data.zero, 1, false),
 	M(ABI_WELCOME, welcome.data.port, 0, true),
 };
