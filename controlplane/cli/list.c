@@ -223,9 +223,30 @@ static void line(struct cli *cli, const char *title, enum show_style style,
 		show_off(cli->out_colour, style));
 }
 
+/* The interfaces that AF_XDP works on, a line each. */
+static void show_interfaces(struct cli *cli, const json_t *plane)
+{
+	const json_t *all = json_object_get(plane, "interfaces");
+	char text[256];
+
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *f = json_array_get(all, i);
+
+		snprintf(text, sizeof(text),
+			 "%s, %s, %s, %" PRId64 " queue%s, MTU %" PRId64
+			 ", by %s",
+			 say_text(f, "name"), say_text(f, "mode"),
+			 say_text(f, "packets"), (int64_t)int_of(f, "queues"),
+			 int_of(f, "queues") == 1 ? "" : "s",
+			 (int64_t)int_of(f, "mtu"), say_text(f, "attached"));
+		line(cli, i == 0 ? "interfaces" : "", SHOW_PLAIN, text);
+	}
+}
+
 static void show_plane(struct cli *cli, const json_t *plane)
 {
 	const char *state = say_text(plane, "state");
+	const char *why = say_text(plane, "why");
 	char text[256];
 
 	if (strcmp(state, "connected") == 0)
@@ -241,6 +262,9 @@ static void show_plane(struct cli *cli, const json_t *plane)
 		snprintf(text, sizeof(text),
 			 "off: vx6d itself carries what begins or ends here");
 	line(cli, "data plane", show_state_style(state), text);
+	if (why[0] != '\0')
+		line(cli, "", SHOW_BAD, why);
+	show_interfaces(cli, plane);
 }
 
 static void show_counts(struct cli *cli, const json_t *doc)
@@ -350,6 +374,22 @@ static void show_drops(struct cli *cli, const char *title, json_t *drops)
 			(int64_t)json_integer_value(v));
 }
 
+static void show_classifier(struct cli *cli, const json_t *plane)
+{
+	json_t *all = json_object_get(plane, "classifier"), *v;
+	const char *reason;
+
+	if (json_object_size(all) == 0)
+		return;
+	fprintf(cli->out, "%sclassifier%s\n",
+		show_on(cli->out_colour, SHOW_BOLD),
+		show_off(cli->out_colour, SHOW_BOLD));
+	json_object_foreach(all, reason, v)
+		fprintf(cli->out, "  %-12s %-8s %14" PRId64 "\n", reason,
+			say_text(v, "verdict"), (int64_t)int_of(v, "packets"));
+	show_interfaces(cli, plane);
+}
+
 CLI_RUN(cli_stats)
 {
 	json_t *doc = NULL, *own, *plane;
@@ -368,6 +408,7 @@ CLI_RUN(cli_stats)
 		show_counters(cli, "vx6-dataplane", plane);
 		show_drops(cli, "vx6-dataplane",
 			   json_object_get(plane, "drops"));
+		show_classifier(cli, plane);
 	}
 	json_decref(doc);
 	return CLI_OK;

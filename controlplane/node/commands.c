@@ -15,6 +15,7 @@
 #include "controlplane/loop/log.h"
 #include "controlplane/node/circuit.h"
 #include "controlplane/node/connect.h"
+#include "controlplane/node/dpjson.h"
 #include "controlplane/node/peer.h"
 #include "controlplane/node/relay.h"
 #include "controlplane/node/resolve.h"
@@ -40,6 +41,47 @@ static void send_list(struct api_call *call, const json_t *args,
 				 (json_int_t)total));
 }
 
+/* ---- what the data plane knows ---- */
+
+typedef void plane_said(struct node *n, struct api_call *call,
+			const struct abi_stats *s);
+
+struct plane_call {
+	struct node *n;
+	struct api_call *call; /* NULL: nobody waits any more */
+	plane_said *then;
+};
+
+static void plane_call_cancelled(void *user, struct api_call *call)
+{
+	(void)call;
+	((struct plane_call *)user)->call = NULL;
+}
+
+static void plane_answered(void *ctx, const struct abi_stats *s)
+{
+	struct plane_call *w = ctx;
+
+	if (w->call)
+		w->then(w->n, w->call, s->backend != 0 ? s : NULL);
+	free(w);
+}
+
+/* Asks the data plane, then goes on; with NULL where there is none. */
+static void ask_plane(struct node *n, struct api_call *call, plane_said *then)
+{
+	struct plane_call *w = calloc(1, sizeof(*w));
+
+	if (w && n->plane->relays &&
+	    plane_dp_stats(n->plane, plane_answered, w) == VX6_OK) {
+		*w = (struct plane_call){ n, call, then };
+		api_on_cancel(call, plane_call_cancelled, w);
+		return;
+	}
+	free(w);
+	then(n, call, NULL);
+}
+
 /* ---- status ---- */
 
 static const char *plane_state(const struct node *n)
@@ -49,17 +91,18 @@ static const char *plane_state(const struct node *n)
 	return n->plane->up ? "connected" : "waiting";
 }
 
-static json_t *json_dataplane(const struct node *n)
+/* s: what it said just now; NULL: it is not there to be asked. */
+static json_t *json_dataplane(const struct node *n, const struct abi_stats *s)
 {
 	json_t *o = json_pack("{s:s}", "state", plane_state(n));
 	char at[VX6_ADDR_TEXT];
 
-	if (!n->cfg.data.enabled || !n->plane->up)
+	if (!n->cfg.data.enabled || !n->plane->up || s == NULL)
 		return o;
 	json_object_set_new(o, "listen",
 			    json_string(vx6_addr_text(&n->plane->listen, at)));
-	json_object_set_new(o, "backend", json_string("udp"));
 	json_object_set_new(o, "workers", json_integer(1));
+	dpjson_backend(o, s);
 	return o;
 }
 
@@ -126,14 +169,13 @@ static unsigned count_tunnels(struct node *n)
 	return cnt;
 }
 
-static void run_status(void *ctx, struct api_call *call, const json_t *args)
+static void done_status(struct node *n, struct api_call *call,
+			const struct abi_stats *s)
 {
-	struct node *n = ctx;
 	char id[VX6_ID_TEXT], at[VX6_ADDR_TEXT];
 	unsigned sessions, links;
 	json_t *control = json_array(), *o;
 
-	(void)args;
 	for (unsigned i = 0; i < n->udp_cnt; i++)
 		json_array_append_new(
 			control, json_string(vx6_addr_text(&n->listen[i], at)));
@@ -143,7 +185,7 @@ static void run_status(void *ctx, struct api_call *call, const json_t *args)
 		      "name", n->cfg.node.name, "id", vx6_id_text(n->id.id, id),
 		      "version", VX6_VERSION, "pid", (int)getpid(), "uptime_s",
 		      (json_int_t)((loop_now(n->loop) - n->start_ns) / VX6_SEC),
-		      "control", control, "dataplane", json_dataplane(n),
+		      "control", control, "dataplane", json_dataplane(n, s),
 		      "relay", node_is_relay(n), "record", "sequence",
 		      (json_int_t)n->sequence, "expires_unix_s",
 		      (json_int_t)n->expires_s, "clock", json_clock(n));
@@ -159,6 +201,12 @@ static void run_status(void *ctx, struct api_call *call, const json_t *args)
 	json_object_update(o, more);
 	json_decref(more);
 	api_done(call, o);
+}
+
+static void run_status(void *ctx, struct api_call *call, const json_t *args)
+{
+	(void)args;
+	ask_plane(ctx, call, done_status);
 }
 
 /* ---- peers ---- */
@@ -655,18 +703,6 @@ static void run_service_list(void *ctx, struct api_call *call,
 
 /* ---- counters ---- */
 
-static json_t *json_drops(const uint64_t drop[VX6_STATUS_CNT])
-{
-	json_t *o = json_object();
-
-	for (unsigned i = 1; i < VX6_STATUS_CNT; i++)
-		if (drop[i])
-			json_object_set_new(o,
-					    vx6_status_name((enum vx6_status)i),
-					    json_integer((json_int_t)drop[i]));
-	return o;
-}
-
 static json_t *json_own(const struct node *n)
 {
 	const struct node_stats *s = &n->stats;
@@ -689,9 +725,9 @@ static json_t *json_own(const struct node *n)
 		"s:I, s:I, s:I, s:I}",
 		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
 		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
-		"tx_bytes", (json_int_t)sum.tx_bytes, "drops", json_drops(drop),
-		"strange", (json_int_t)s->udp_strange, "creates_in",
-		(json_int_t)s->create_in, "creates_ok",
+		"tx_bytes", (json_int_t)sum.tx_bytes, "drops",
+		dpjson_drops(drop), "strange", (json_int_t)s->udp_strange,
+		"creates_in", (json_int_t)s->create_in, "creates_ok",
 		(json_int_t)s->create_ok, "creates_refused",
 		(json_int_t)s->create_refused, "circuits_built",
 		(json_int_t)s->circuits_built, "circuits_failed",
@@ -702,61 +738,17 @@ static json_t *json_own(const struct node *n)
 		(json_int_t)s->records_refused, "moves", (json_int_t)s->moves);
 }
 
-struct stats_call {
-	struct node *n;
-	struct api_call *call; /* NULL: nobody waits any more */
-};
-
-static void stats_cancelled(void *user, struct api_call *call)
+static void done_stats(struct node *n, struct api_call *call,
+		       const struct abi_stats *s)
 {
-	(void)call;
-	((struct stats_call *)user)->call = NULL;
-}
-
-static json_t *json_dp(const struct abi_stats *s)
-{
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:o}",
-		"rx_cells", (json_int_t)s->rx_cells, "tx_cells",
-		(json_int_t)s->tx_cells, "rx_bytes", (json_int_t)s->rx_bytes,
-		"tx_bytes", (json_int_t)s->tx_bytes, "forwarded",
-		(json_int_t)s->forwarded, "backwarded",
-		(json_int_t)s->backwarded, "up", (json_int_t)s->up, "down",
-		(json_int_t)s->down, "injected", (json_int_t)s->injected,
-		"links", (json_int_t)s->links, "halves", (json_int_t)s->halves,
-		"busy_ns", (json_int_t)s->busy_ns, "spin_ns",
-		(json_int_t)s->spin_ns, "blocked_ns", (json_int_t)s->blocked_ns,
-		"ring_full", (json_int_t)s->ring_full, "drops",
-		json_drops(s->drop));
-}
-
-static void stats_came(void *ctx, const struct abi_stats *s)
-{
-	struct stats_call *w = ctx;
-
-	if (w->call)
-		api_done(w->call,
-			 json_pack("{s:o, s:o}", "vx6d", json_own(w->n),
-				   "dataplane", json_dp(s)));
-	free(w);
+	api_done(call, json_pack("{s:o, s:o}", "vx6d", json_own(n), "dataplane",
+				 s ? dpjson_stats(s) : json_null()));
 }
 
 static void run_stats(void *ctx, struct api_call *call, const json_t *args)
 {
-	struct node *n = ctx;
-	struct stats_call *w = calloc(1, sizeof(*w));
-
 	(void)args;
-	if (w && n->plane->relays &&
-	    plane_dp_stats(n->plane, stats_came, w) == VX6_OK) {
-		*w = (struct stats_call){ .n = n, .call = call };
-		api_on_cancel(call, stats_cancelled, w);
-		return;
-	}
-	free(w);
-	api_done(call,
-		 json_pack("{s:o, s:n}", "vx6d", json_own(n), "dataplane"));
+	ask_plane(ctx, call, done_stats);
 }
 
 static void run_shutdown(void *ctx, struct api_call *call, const json_t *args)

@@ -220,7 +220,7 @@ static bool stats_are(const struct abi_msg *m)
 	const struct abi_stats *s = &m->u.stats;
 
 	return interfaces_ok(s->interface) && backend_ok(s->backend) &&
-	       vx6_all_zero(s->zero, sizeof(s->zero)) &&
+	       backend_ok(s->asked) && vx6_all_zero(s->zero, sizeof(s->zero)) &&
 	       text_ok(s->why, sizeof(s->why));
 }
 

@@ -164,8 +164,8 @@ struct abi_stats {
 	uint64_t rx_sock, tx_sock; /* .. and by the socket */
 	uint64_t xdp[ABI_XDP_CNT]; /* the classifier's, by reason */
 	struct abi_if interface[ABI_IF_CNT];
-	uint8_t backend; /* now; as in WELCOME */
-	uint8_t zero[7];
+	uint8_t backend, asked; /* now; as in WELCOME */
+	uint8_t zero[6];
 	char why[ABI_WHY_LEN]; /* likewise */
 };
 

@@ -246,6 +246,7 @@ static void limit_u(struct abi_welcome *w, const struct af_xdp_state *x)
 static void about(void *ctx, struct abi_msg *m)
 {
 	const struct dp *dp = ctx;
+	uint8_t asked = dp->o.af_xdp ? ABI_BACKEND_AF_XDP : ABI_BACKEND_UDP;
 	struct abi_stats now = { .backend = ABI_BACKEND_UDP };
 	struct af_xdp_state x = { 0 };
 	const char *why = dp->why;
@@ -259,13 +260,14 @@ static void about(void *ctx, struct abi_msg *m)
 		struct abi_welcome *w = &m->u.welcome;
 
 		w->backend = now.backend;
-		w->asked = dp->o.af_xdp ? ABI_BACKEND_AF_XDP : ABI_BACKEND_UDP;
+		w->asked = asked;
 		copy_text(w->why, sizeof(w->why), why);
 		limit_u(w, &x);
 	} else {
 		struct abi_stats *s = &m->u.stats;
 
 		s->backend = now.backend;
+		s->asked = asked;
 		memcpy(s->xdp, now.xdp, sizeof(s->xdp));
 		memcpy(s->interface, now.interface, sizeof(s->interface));
 		copy_text(s->why, sizeof(s->why), why);

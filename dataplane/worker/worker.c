@@ -201,7 +201,8 @@ static void count_all(struct worker *w, struct abi_stats *s)
 	s->busy_ns = w->busy_ns;
 	s->spin_ns = w->spin_ns;
 	s->blocked_ns = w->blocked_ns;
-	s->backend = ABI_BACKEND_UDP; /* the control thread knows better */
+	s->backend = s->asked =
+		ABI_BACKEND_UDP; /* the control thread knows better */
 	s->rx_xsk = p->rx_xsk;
 	s->tx_xsk = p->tx_xsk;
 	s->rx_sock = p->rx_frames - p->rx_xsk;

@@ -23,11 +23,15 @@ from harness.fake import Fake, Raw, Refuse
 ID = "vx6" + "a" * 52
 OTHER = "vx6" + "b" * 51 + "a"
 
+INTERFACE = {"name": "eth0", "mode": "native", "packets": "zero-copy",
+             "queues": 2, "mtu": 1500, "attached": "dispatcher"}
+
 STATUS = {
     "name": "client", "id": ID, "version": "0.1.0", "pid": 42,
     "uptime_s": 125, "control": ["127.0.0.1:4242"],
     "dataplane": {"state": "connected", "listen": "127.0.0.1:4243",
-                  "backend": "udp", "workers": 1},
+                  "backend": "udp", "asked": "af_xdp", "workers": 1,
+                  "why": "eth9 has gone", "interfaces": [INTERFACE]},
     "relay": False, "record": {"sequence": 3, "expires_unix_s": 1},
     "clock": {"offset_s": 312, "peers": 3,
               "warning": "clock 312 s behind 3 of 3 peers"},
@@ -75,7 +79,10 @@ LISTS = [
      ["127.0.0.1:34567", "owner.web", "ready", "relay", "r1 > r2 > r3"]),
 ]
 STATS = {"vx6d": {"rx_cells": 7, "rx_bytes": 2048, "drops": {"BAD_TAG": 1}},
-         "dataplane": {"rx_cells": 190, "tx_bytes": 228000, "drops": {}}}
+         "dataplane": {"rx_cells": 190, "tx_bytes": 228000, "drops": {},
+                       "classifier": {"BAD_SOURCE": {"verdict": "drop",
+                                                     "packets": 41}},
+                       "interfaces": [INTERFACE]}}
 # every command of the program, with what it needs to be understood
 COMMANDS = {
     "init": [], "run": [], "status": [], "stats": [], "shutdown": [],
@@ -310,11 +317,14 @@ def status_and_counters():
     out = here.vx6("status").expect(0).out
     for part in ("client", ID, "0.1.0, up 2 min 5 s, pid 42",
                  "127.0.0.1:4242", "back end udp, 1 worker",
-                 "clock 312 s behind 3 of 3 peers", "relays known 6"):
+                 "clock 312 s behind 3 of 3 peers", "relays known 6",
+                 "eth9 has gone",
+                 "eth0, native, zero-copy, 2 queues, MTU 1500, by dispatcher"):
         tap.within(out, part)
     tap.equal(here.vx6("status", "--json").expect(0).json(), STATUS)
     out = here.vx6("stats").expect(0).out
-    for part in ("rx_cells", "190", "222.7 KiB", "BAD_TAG 1"):
+    for part in ("rx_cells", "190", "222.7 KiB", "BAD_TAG 1",
+                 "BAD_SOURCE   drop                 41", "eth0, native"):
         tap.within(out, part)
     tap.equal(here.vx6("stats", "--json").expect(0).json(), STATS)
     here.fake.answers["stats"] = dict(STATS, dataplane=None)

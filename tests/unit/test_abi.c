@@ -75,6 +75,7 @@ static void good_stats(struct abi_msg *m)
 {
 	m->u.stats.links = 3;
 	m->u.stats.backend = ABI_BACKEND_AF_XDP;
+	m->u.stats.asked = ABI_BACKEND_AF_XDP;
 	m->u.stats.interface[0] = (struct abi_if){ .name = "eth0",
 						   .mtu = 1500,
 						   .queues = 2,
@@ -435,7 +436,9 @@ static const struct edit edits[] = {
 	M(ABI_WELCOME, welcome.why[ABI_WHY_LEN - 1], 'x', false),
 	M(ABI_STATS_ARE, stats.backend, 0, false),
 	M(ABI_STATS_ARE, stats.backend, ABI_BACKEND_UDP, true),
-	M(ABI_STATS_ARE, stats.zero[6], 1, false),
+	M(ABI_STATS_ARE, stats.asked, 0, false),
+	M(ABI_STATS_ARE, stats.asked, 3, false),
+	M(ABI_STATS_ARE, stats.zero[5], 1, false),
 	M(ABI_STATS_ARE, stats.why[0], 'x', true),
 	M(ABI_STATS_ARE, stats.why[0], 0x7f, false),
 	M(ABI_STATS_ARE, stats.why[ABI_WHY_LEN - 1], 'x', false),

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "controlplane/node/dpjson.h"
+
+#include "xdp/abi.h"
+
+static json_t *number(uint64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+json_t *dpjson_drops(const uint64_t drop[VX6_STATUS_CNT])
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 1; i < VX6_STATUS_CNT; i++)
+		if (drop[i])
+			json_object_set_new(o,
+					    vx6_status_name((enum vx6_status)i),
+					    json_integer((json_int_t)drop[i]));
+	return o;
+}
+
+static const char *backend_name(unsigned backend)
+{
+	return backend == ABI_BACKEND_AF_XDP ? "af_xdp" : "udp";
+}
+
+static json_t *interfaces(const struct abi_stats *s)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < ABI_IF_CNT; i++) {
+		const struct abi_if *f = &s->interface[i];
+		bool zero = (f->bits & ABI_IF_ZEROCOPY) != 0;
+		bool beside = (f->bits & ABI_IF_DISPATCHER) != 0;
+
+		if (f->name[0] == '\0')
+			break;
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:s, s:s, s:i, s:I, s:s}", "name",
+				  f->name, "mode", "native", "packets",
+				  zero ? "zero-copy" : "copy", "queues",
+				  (int)f->queues, "mtu", (json_int_t)f->mtu,
+				  "attached", beside ? "dispatcher" : "link"));
+	}
+	return all;
+}
+
+void dpjson_backend(json_t *o, const struct abi_stats *s)
+{
+	json_object_set_new(o, "backend",
+			    json_string(backend_name(s->backend)));
+	json_object_set_new(o, "asked", json_string(backend_name(s->asked)));
+	json_object_set_new(o, "why",
+			    s->why[0] != '\0' ? json_string(s->why)
+					      : json_null());
+	json_object_set_new(o, "interfaces", interfaces(s));
+}
+
+/* What the classifier did with packets, by reason; those that occurred. */
+static json_t *classifier(const uint64_t cnt[ABI_XDP_CNT])
+{
+	static const struct {
+		const char *name, *verdict;
+	} reason[] = {
+#define X(name, verdict, text) { #name, #verdict },
+		VX6_XDP_REASON_LIST(X)
+#undef X
+	};
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < VX6_COUNT(reason); i++)
+		if (cnt[i] != 0)
+			json_object_set_new(o, reason[i].name,
+					    json_pack("{s:s, s:o}", "verdict",
+						      reason[i].verdict,
+						      "packets",
+						      number(cnt[i])));
+	return o;
+}
+
+json_t *dpjson_stats(const struct abi_stats *s)
+{
+	json_t *o = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I, s:o}",
+		"rx_cells", (json_int_t)s->rx_cells, "tx_cells",
+		(json_int_t)s->tx_cells, "rx_bytes", (json_int_t)s->rx_bytes,
+		"tx_bytes", (json_int_t)s->tx_bytes, "forwarded",
+		(json_int_t)s->forwarded, "backwarded",
+		(json_int_t)s->backwarded, "up", (json_int_t)s->up, "down",
+		(json_int_t)s->down, "injected", (json_int_t)s->injected,
+		"links", (json_int_t)s->links, "halves", (json_int_t)s->halves,
+		"busy_ns", (json_int_t)s->busy_ns, "spin_ns",
+		(json_int_t)s->spin_ns, "blocked_ns", (json_int_t)s->blocked_ns,
+		"ring_full", (json_int_t)s->ring_full, "drops",
+		dpjson_drops(s->drop));
+
+	json_object_set_new(o, "rx_xsk", number(s->rx_xsk));
+	json_object_set_new(o, "tx_xsk", number(s->tx_xsk));
+	json_object_set_new(o, "rx_socket", number(s->rx_sock));
+	json_object_set_new(o, "tx_socket", number(s->tx_sock));
+	json_object_set_new(o, "classifier", classifier(s->xdp));
+	dpjson_backend(o, s);
+	return o;
+}
