@@ -135,6 +135,15 @@ static struct host_addr *addr_of(struct host *h, unsigned ifindex,
 	return NULL;
 }
 
+bool host_has(const struct host *h, const struct vx6_addr *a)
+{
+	for (unsigned i = 0; i < h->addr_cnt; i++)
+		if (h->addr[i].usable &&
+		    memcmp(h->addr[i].is.ip, a->ip, sizeof(a->ip)) == 0)
+			return true;
+	return false;
+}
+
 static void addr_forget(struct host *h, struct host_addr *a)
 {
 	if (a->usable)

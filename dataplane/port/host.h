@@ -68,6 +68,10 @@ VX6_NONNULL bool host_is_default(const struct rtnl_route *r);
 VX6_NONNULL const struct neigh_if *host_find(const struct host *h,
 					     unsigned ifindex);
 
+/* host_has: it is one of this host's addresses now; its port does not matter. */
+VX6_MUST_CHECK VX6_NONNULL bool host_has(const struct host *h,
+					 const struct vx6_addr *a);
+
 /* host_if_list and host_addr_list: see neigh_if_list and neigh_addrs. */
 VX6_NONNULL unsigned host_if_list(const struct host *h, struct neigh_if i[],
 				  unsigned max);

@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* neigh: wants, hops, and the questions about them.
+/* neigh: asks the kernel what is wanted, and publishes what it answers.
  *
- *     want   a link's question, and what the kernel answered: the route
- *     hop    a neighbour that wants share, and its MAC
+ *     wants_next --> a flight --> rtnl --> take_answer --> publish
  *
- * Both wait in a queue of their own until there is room among the flights,
- * the questions that the kernel has not answered.  It answers within the
- * call that asks, so a flight that takes long was lost: it is asked again.
- *
- * A change makes the wants it may concern dirty; a round, not sooner than
- * GAP after the last one, queues all that are.  What is certain at once, an
- * interface that is down or gone, withdraws at once. */
+ * The kernel answers within the call that asks, so a flight that takes long
+ * was lost: it is asked again.  Changes make wants dirty; a round, not sooner
+ * than GAP after the last one, asks about all that are.  What is certain at
+ * once, an interface that is down or an address that is gone, withdraws at
+ * once. */
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "dataplane/base/clock.h"
 #include "dataplane/port/host.h"
 #include "dataplane/port/neigh.h"
 #include "dataplane/port/rtnl.h"
+#include "dataplane/port/wants.h"
 #include "dataplane/port/ways.h"
 
-#define NONE       UINT32_MAX
 #define FLIGHTS    32u
 #define FLIGHT_BIT 6u  /* of a seq say which flight */
 #define DUMP_IDX   63u /* which of them a dump has */
@@ -40,32 +35,6 @@
 #define USABLE                                                                 \
 	(NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT |   \
 	 NUD_NOARP)
-
-struct want {
-	struct vx6_addr peer, self; /* as asked; peer none: nothing */
-	struct vx6_addr use;        /* the source */
-	uint32_t seq;               /* of its flight; 0 = none */
-	uint32_t hop;               /* NONE: there is no way */
-	uint32_t next, prev;        /* wants of the same hop */
-	uint16_t mtu;               /* of the route; 0 = the interface's */
-	bool dirty, queued;
-};
-
-struct hop {
-	uint32_t seq;
-	uint32_t first; /* of its wants; NONE: free */
-	uint32_t next;  /* in its bucket, or of the free ones */
-	unsigned ifindex;
-	uint16_t state; /* NUD_*; 0 = not known, or it has no MAC */
-	bool queued;
-	uint8_t mac[6];
-	uint8_t ip[16];
-};
-
-struct queue {
-	uint32_t head, cnt, size;
-	uint32_t *item;
-};
 
 struct flight {
 	uint32_t seq; /* 0 = free */
@@ -85,12 +54,7 @@ struct neigh {
 	struct ways ways;
 	struct rtnl rtnl;
 	struct host host;
-	uint32_t links, top; /* links below top were asked for */
-	struct want *want;
-	struct hop *hop;
-	uint32_t hop_free, *bucket;
-	uint8_t hash_key[crypto_shorthash_KEYBYTES];
-	struct queue wants, hops;
+	struct wants wants;
 	struct slot slot[NEIGH_IFS];
 	struct flight flight[FLIGHTS];
 	uint32_t flying, asks; /* flights, and ever */
@@ -100,7 +64,6 @@ struct neigh {
 	uint64_t dump_ns, dump_due_ns;
 	uint64_t now_ns, round_due_ns, renew_due_ns, refresh_due_ns;
 	bool dump_bad; /* the dump that runs missed something */
-	bool dirty;    /* some want is */
 	bool unsure;   /* all hops are */
 	bool stale;    /* some hop is */
 	bool moved;    /* something came or went in this pass */
@@ -108,114 +71,7 @@ struct neigh {
 	struct neigh_count count;
 };
 
-/* ---- queues ---- */
-
-static bool queue_open(struct queue *q, uint32_t size)
-{
-	q->item = calloc(size, sizeof(*q->item));
-	q->size = size;
-	return q->item != NULL;
-}
-
-/* Each index is in a queue once at most, so it never is full. */
-static void queue_put(struct queue *q, uint32_t idx)
-{
-	q->item[(q->head + q->cnt++) % q->size] = idx;
-}
-
-static uint32_t queue_take(struct queue *q)
-{
-	uint32_t idx = q->item[q->head];
-
-	q->head = (q->head + 1) % q->size;
-	q->cnt--;
-	return idx;
-}
-
-static void want_queue(struct neigh *n, uint32_t link)
-{
-	struct want *w = &n->want[link];
-
-	w->dirty = false;
-	if (w->queued)
-		return;
-	w->queued = true;
-	queue_put(&n->wants, link);
-}
-
-static void hop_queue(struct neigh *n, uint32_t idx)
-{
-	if (n->hop[idx].queued)
-		return;
-	n->hop[idx].queued = true;
-	queue_put(&n->hops, idx);
-}
-
-/* ---- hops ---- */
-
-static uint32_t *bucket_of(const struct neigh *n, unsigned ifindex,
-			   const uint8_t ip[16])
-{
-	uint8_t key[16 + sizeof(ifindex)], hash[crypto_shorthash_BYTES];
-	uint32_t h;
-
-	memcpy(key, ip, 16);
-	memcpy(key + 16, &ifindex, sizeof(ifindex));
-	crypto_shorthash(hash, key, sizeof(key), n->hash_key);
-	memcpy(&h, hash, sizeof(h));
-	return &n->bucket[h % n->links];
-}
-
-static uint32_t hop_find(const struct neigh *n, unsigned ifindex,
-			 const uint8_t ip[16])
-{
-	uint32_t i = *bucket_of(n, ifindex, ip);
-
-	while (i != NONE && (n->hop[i].ifindex != ifindex ||
-			     memcmp(n->hop[i].ip, ip, 16) != 0))
-		i = n->hop[i].next;
-	return i;
-}
-
-/* The hop, made where there is none: a want has one at most, so there are
- * always as many as are needed. */
-static uint32_t hop_get(struct neigh *n, unsigned ifindex, const uint8_t ip[16])
-{
-	uint32_t i = hop_find(n, ifindex, ip);
-	struct hop *h;
-	uint32_t *bucket;
-
-	if (i != NONE)
-		return i;
-	i = n->hop_free;
-	h = &n->hop[i];
-	n->hop_free = h->next;
-	bucket = bucket_of(n, ifindex, ip);
-	*h = (struct hop){ .first = NONE,
-			   .next = *bucket,
-			   .ifindex = ifindex,
-			   .queued = h->queued };
-	memcpy(h->ip, ip, sizeof(h->ip));
-	*bucket = i;
-	ways_renew(&n->ways, i, false);
-	hop_queue(n, i);
-	return i;
-}
-
-static void hop_free(struct neigh *n, uint32_t idx)
-{
-	struct hop *h = &n->hop[idx];
-	uint32_t *at = bucket_of(n, h->ifindex, h->ip);
-
-	while (*at != idx)
-		at = &n->hop[*at].next;
-	*at = h->next;
-	h->seq = 0;
-	h->next = n->hop_free;
-	n->hop_free = idx;
-}
-
-/* ---- wants and what is published of them ---- */
+/* ---- what is published ---- */
 
 static bool slot_of(const struct neigh *n, unsigned ifindex, uint8_t *slot)
 {
@@ -240,18 +96,19 @@ static uint16_t mtu_of(const struct want *w, const struct neigh_if *i)
 /* Publishes what is known of a link's way, or that there is none. */
 static void publish(struct neigh *n, uint32_t link)
 {
-	const struct want *w = &n->want[link];
+	const struct want *w = &n->wants.want[link];
 	struct neigh_way way = { .peer = w->peer,
 				 .self = w->use,
 				 .renew = !vx6_addr_is_none(&w->self) };
 	const struct neigh_if *i = NULL;
-	const struct hop *h = NULL;
+	const struct want_hop *h = NULL;
 
-	if (w->hop != NONE) {
-		h = &n->hop[w->hop];
+	if (w->hop != WANTS_NONE) {
+		h = &n->wants.hop[w->hop];
 		i = host_find(&n->host, h->ifindex);
 	}
 	if (i == NULL || !i->up || !i->ethernet || h->state == 0 ||
+	    !host_has(&n->host, &w->use) ||
 	    !slot_of(n, h->ifindex, &way.slot)) {
 		ways_drop(&n->ways, link);
 		return;
@@ -262,82 +119,9 @@ static void publish(struct neigh *n, uint32_t link)
 	ways_put(&n->ways, link, &way, w->hop);
 }
 
-static void want_leave(struct neigh *n, uint32_t link)
-{
-	struct want *w = &n->want[link];
-	struct hop *h;
-
-	if (w->hop == NONE)
-		return;
-	h = &n->hop[w->hop];
-	if (w->prev == NONE)
-		h->first = w->next;
-	else
-		n->want[w->prev].next = w->next;
-	if (w->next != NONE)
-		n->want[w->next].prev = w->prev;
-	if (h->first == NONE)
-		hop_free(n, w->hop);
-	w->hop = NONE;
-}
-
-static void want_join(struct neigh *n, uint32_t link, uint32_t idx)
-{
-	struct want *w = &n->want[link];
-	struct hop *h = &n->hop[idx];
-
-	w->hop = idx;
-	w->prev = NONE;
-	w->next = h->first;
-	if (h->first != NONE)
-		n->want[h->first].prev = link;
-	h->first = link;
-}
-
-/* The worker asks for other addresses than before. */
-static void want_start(struct neigh *n, const struct ways_ask *a)
-{
-	struct want *w = &n->want[a->link];
-
-	want_leave(n, a->link);
-	w->peer = a->peer;
-	w->self = a->self;
-	w->seq = 0; /* an answer under way is another question's */
-	if (a->link >= n->top)
-		n->top = a->link + 1;
-	want_queue(n, a->link);
-	publish(n, a->link);
-}
-
-/* Has all wants asked again that a change of routes to dst may concern; bits
- * 0 and any dst: all. */
-static void make_dirty(struct neigh *n, const uint8_t dst[16], unsigned bits)
-{
-	unsigned whole = bits / 8;
-	uint8_t mask = (uint8_t)(0xff00u >> bits % 8);
-
-	for (uint32_t i = 0; i < n->top; i++) {
-		const uint8_t *ip = n->want[i].peer.ip;
-
-		if (vx6_addr_is_none(&n->want[i].peer) ||
-		    memcmp(ip, dst, whole) != 0 ||
-		    (mask != 0 && ((ip[whole] ^ dst[whole]) & mask) != 0))
-			continue;
-		n->want[i].dirty = true;
-		n->dirty = true;
-	}
-}
-
-static void all_dirty(struct neigh *n)
-{
-	static const uint8_t any[16];
-
-	make_dirty(n, any, 0);
-}
-
 static void publish_all(struct neigh *n)
 {
-	for (uint32_t i = 0; i < n->top; i++)
+	for (uint32_t i = 0; i < n->wants.top; i++)
 		publish(n, i);
 }
 
@@ -350,23 +134,10 @@ static bool route_is_plain(const struct rtnl_route *r)
 	       !(r->flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN));
 }
 
-/* Takes the old hop's place by the new one: the old is given back first, so
- * that there is one to be had. */
-static void want_hop(struct neigh *n, uint32_t link, unsigned ifindex,
-		     const uint8_t ip[16])
-{
-	uint32_t idx = hop_find(n, ifindex, ip);
-
-	if (idx != NONE && idx == n->want[link].hop)
-		return;
-	want_leave(n, link);
-	want_join(n, link, hop_get(n, ifindex, ip));
-}
-
 static void take_route(struct neigh *n, uint32_t link,
 		       const struct rtnl_route *r)
 {
-	struct want *w = &n->want[link];
+	struct want *w = &n->wants.want[link];
 	bool named = !vx6_addr_is_none(&w->self);
 	uint8_t slot;
 
@@ -374,40 +145,45 @@ static void take_route(struct neigh *n, uint32_t link,
 	if (!named && r->has_source)
 		memcpy(w->use.ip, r->source, sizeof(w->use.ip));
 	w->mtu = (uint16_t)(r->mtu < UINT16_MAX ? r->mtu : UINT16_MAX);
-	if (route_is_plain(r) && (named || r->has_source) &&
-	    slot_of(n, r->oif[0], &slot))
-		want_hop(n, link, r->oif[0],
-			 r->has_gateway ? r->gateway : w->peer.ip);
-	else
-		want_leave(n, link);
+	if (!route_is_plain(r) || !(named || r->has_source) ||
+	    !slot_of(n, r->oif[0], &slot))
+		wants_leave(&n->wants, link);
+	else if (wants_hop(&n->wants, link, r->oif[0],
+			   r->has_gateway ? r->gateway : w->peer.ip))
+		ways_renew(&n->ways, w->hop, false);
 	publish(n, link);
 }
 
 static void hop_set(struct neigh *n, uint32_t idx, const struct rtnl_neigh *s,
 		    bool gone)
 {
-	struct hop *h = &n->hop[idx];
-	struct hop was = *h;
+	struct want_hop *h = &n->wants.hop[idx];
+	struct want_hop was = *h;
 
 	h->state = 0;
 	if (!gone && s->has_mac) {
 		h->state = s->state & USABLE;
 		memcpy(h->mac, s->mac, sizeof(h->mac));
 	}
-	n->stale = n->stale || h->state == NUD_STALE;
+	if (h->state == NUD_STALE) {
+		h->renew_ns = n->now_ns + RENEW_NS;
+		if (!n->stale)
+			n->renew_due_ns = h->renew_ns;
+		n->stale = true;
+	}
 	ways_renew(&n->ways, idx, h->state == NUD_STALE);
 	if ((was.state != 0) == (h->state != 0) &&
 	    memcmp(was.mac, h->mac, sizeof(h->mac)) == 0)
 		return;
-	for (uint32_t i = h->first; i != NONE; i = n->want[i].next)
+	for (uint32_t i = h->first; i != WANTS_NONE; i = n->wants.want[i].next)
 		publish(n, i);
 }
 
 static void take_neigh(struct neigh *n, const struct rtnl_msg *m)
 {
-	uint32_t idx = hop_find(n, m->neigh.ifindex, m->neigh.ip);
+	uint32_t idx = wants_hop_find(&n->wants, m->neigh.ifindex, m->neigh.ip);
 
-	if (idx != NONE)
+	if (idx != WANTS_NONE)
 		hop_set(n, idx, &m->neigh, m->gone);
 }
 
@@ -416,24 +192,30 @@ static void take_link(struct neigh *n, const struct rtnl_msg *m)
 	if (!host_link(&n->host, m))
 		return;
 	publish_all(n); /* what is down is no way from now on */
-	all_dirty(n);
+	wants_touch_all(&n->wants);
+}
+
+/* A source that is no longer ours is none from now on. */
+static void take_addr(struct neigh *n, const struct rtnl_msg *m)
+{
+	if (!host_addr(&n->host, m))
+		return;
+	publish_all(n);
+	wants_touch_all(&n->wants);
 }
 
 static void take_change(struct neigh *n, const struct rtnl_msg *m)
 {
 	switch (m->kind) {
 	case RTNL_LINK: take_link(n, m); return;
-	case RTNL_ADDR:
-		if (host_addr(&n->host, m))
-			all_dirty(n);
-		return;
+	case RTNL_ADDR: take_addr(n, m); return;
 	case RTNL_NEIGH: take_neigh(n, m); return;
 	case RTNL_ROUTE:
 		if (host_is_default(&m->route))
 			n->need |= ROUTES4 | ROUTES6;
-		make_dirty(n, m->route.dst, m->route.bits);
+		wants_touch(&n->wants, m->route.dst, m->route.bits);
 		return;
-	case RTNL_POLICY: all_dirty(n); return;
+	case RTNL_POLICY: wants_touch_all(&n->wants); return;
 	case RTNL_OTHER:
 	case RTNL_DONE:
 	case RTNL_REFUSED: return;
@@ -505,7 +287,7 @@ static void dump_end(struct neigh *n, const struct rtnl_msg *m)
 	if (dump == ROUTES4)
 		return;
 	host_sweep(&n->host, kind_of(dump));
-	if (dump == LINKS)
+	if (!routes)
 		publish_all(n);
 	if (dump == ROUTES6)
 		n->dump_due_ns = n->now_ns + GAP_NS;
@@ -548,13 +330,13 @@ static void take_answer(struct neigh *n, const struct rtnl_msg *m)
 	if (f->seq != m->seq || is_passing(m->error))
 		return;
 	land(n, f);
-	if (was.hop && n->hop[was.idx].seq == was.seq) {
-		n->hop[was.idx].seq = 0;
+	if (was.hop && n->wants.hop[was.idx].seq == was.seq) {
+		n->wants.hop[was.idx].seq = 0;
 		hop_set(n, was.idx,
 			m->kind == RTNL_NEIGH ? &m->neigh : &no_neigh, false);
 	}
-	if (!was.hop && n->want[was.idx].seq == was.seq) {
-		n->want[was.idx].seq = 0;
+	if (!was.hop && n->wants.want[was.idx].seq == was.seq) {
+		n->wants.want[was.idx].seq = 0;
 		take_route(n, was.idx,
 			   m->kind == RTNL_ROUTE ? &m->route : &no_route);
 	}
@@ -566,13 +348,13 @@ static void lost(struct neigh *n, struct flight *f)
 
 	land(n, f);
 	n->count.lost++;
-	if (was.hop && n->hop[was.idx].seq == was.seq) {
-		n->hop[was.idx].seq = 0;
-		hop_queue(n, was.idx);
+	if (was.hop && n->wants.hop[was.idx].seq == was.seq) {
+		n->wants.hop[was.idx].seq = 0;
+		wants_ask_hop(&n->wants, was.idx);
 	}
-	if (!was.hop && n->want[was.idx].seq == was.seq) {
-		n->want[was.idx].seq = 0;
-		want_queue(n, was.idx);
+	if (!was.hop && n->wants.want[was.idx].seq == was.seq) {
+		n->wants.want[was.idx].seq = 0;
+		wants_ask(&n->wants, was.idx);
 	}
 }
 
@@ -587,31 +369,28 @@ static bool can_be_asked(const struct want *w)
 	return p[0] != 0xff && !(p[0] == 0xfe && (p[1] & 0xc0) == 0x80);
 }
 
-/* Takes one from a queue and asks.  False where the kernel takes no more now:
- * then this one is as one that was lost. */
+/* Asks about the next that is wanted.  False where there is none, or the
+ * kernel takes no more now: then this one is as one that was lost. */
 static bool ask_one(struct neigh *n, uint32_t f_idx)
 {
-	bool is_hop = n->hops.cnt > 0;
-	uint32_t idx = queue_take(is_hop ? &n->hops : &n->wants);
-	uint32_t seq = next_seq(n, f_idx);
-	struct want *w = &n->want[idx];
-	struct hop *h = &n->hop[idx];
-	bool wanted, sent;
+	uint32_t idx, seq = next_seq(n, f_idx);
+	bool is_hop, sent;
 
+	if (!wants_next(&n->wants, &idx, &is_hop))
+		return false;
 	if (is_hop) {
-		h->queued = false;
-		wanted = h->first != NONE;
-	} else {
-		w->queued = false;
-		wanted = can_be_asked(w);
-	}
-	if (!wanted)
-		return true;
-	if (is_hop)
+		struct want_hop *h = &n->wants.hop[idx];
+
+		h->seq = seq;
 		sent = rtnl_neigh_ask(&n->rtnl, seq, h->ifindex, h->ip);
-	else
+	} else {
+		struct want *w = &n->wants.want[idx];
+
+		if (!can_be_asked(w))
+			return true;
+		w->seq = seq;
 		sent = rtnl_route_ask(&n->rtnl, seq, &w->peer, &w->self);
-	*(is_hop ? &h->seq : &w->seq) = seq;
+	}
 	n->flight[f_idx] = (struct flight){ seq, idx, is_hop, n->now_ns };
 	n->flying++;
 	n->count.asked++;
@@ -619,29 +398,16 @@ static bool ask_one(struct neigh *n, uint32_t f_idx)
 	return sent;
 }
 
-static void ask_all(struct neigh *n)
-{
-	for (uint32_t i = 0; i < FLIGHTS; i++) {
-		if (n->hops.cnt + n->wants.cnt == 0)
-			return;
-		if (n->flight[i].seq == 0 && !ask_one(n, i))
-			return;
-	}
-}
-
 /* ---- what is due ---- */
 
-/* Changes were lost, and answers perhaps with them. */
+/* Changes were lost; if answers were as well, their time will be over. */
 static void overrun(struct neigh *n)
 {
 	n->count.overruns++;
 	n->need = DUMPS;
 	n->dump_bad = true;
 	n->unsure = true;
-	all_dirty(n);
-	for (unsigned i = 0; i < FLIGHTS; i++)
-		if (n->flight[i].seq != 0)
-			lost(n, &n->flight[i]);
+	wants_touch_all(&n->wants);
 }
 
 static void receive(struct neigh *n)
@@ -671,27 +437,39 @@ static void receive(struct neigh *n)
 	}
 }
 
+/* The answer is there when the question is asked: it is read at once, so that
+ * a small socket buffer loses none. */
+static void ask_all(struct neigh *n)
+{
+	for (uint32_t i = 0; i < FLIGHTS; i++) {
+		if (n->flight[i].seq == 0 && !ask_one(n, i))
+			return;
+		receive(n);
+	}
+}
+
 static void take_asks(struct neigh *n)
 {
 	struct ways_ask a;
 
 	while (ways_next(&n->ways, &a)) {
-		want_start(n, &a);
+		wants_set(&n->wants, a.link, &a.peer, &a.self);
+		publish(n, a.link);
 		n->moved = true;
 	}
 }
 
 static void round_start(struct neigh *n)
 {
-	if (!(n->dirty || n->unsure) || n->now_ns < n->round_due_ns)
+	struct wants *w = &n->wants;
+
+	if (!(w->dirty || n->unsure) || n->now_ns < n->round_due_ns)
 		return;
-	for (uint32_t i = 0; i < n->top; i++) {
-		if (n->want[i].dirty)
-			want_queue(n, i);
-		if (n->unsure && n->want[i].hop != NONE)
-			hop_queue(n, n->want[i].hop);
-	}
-	n->dirty = n->unsure = false;
+	wants_round(w);
+	for (uint32_t i = 0; n->unsure && i < w->top; i++)
+		if (w->want[i].hop != WANTS_NONE)
+			wants_ask_hop(w, w->want[i].hop);
+	n->unsure = false;
 	n->round_due_ns = n->now_ns + GAP_NS;
 }
 
@@ -699,17 +477,20 @@ static void round_start(struct neigh *n)
  * where it has tried. */
 static void renew_start(struct neigh *n)
 {
+	struct wants *w = &n->wants;
+
 	if (!n->stale || n->now_ns < n->renew_due_ns)
 		return;
 	n->stale = false;
-	for (uint32_t i = 0; i < n->top; i++) {
-		uint32_t idx = n->want[i].hop;
+	for (uint32_t i = 0; i < w->top; i++) {
+		uint32_t idx = w->want[i].hop;
 
-		if (idx == NONE || n->hop[idx].state != NUD_STALE)
+		if (idx == WANTS_NONE || w->hop[idx].state != NUD_STALE)
 			continue;
 		n->stale = true;
-		if (!ways_renewing(&n->ways, idx))
-			hop_queue(n, idx);
+		if (n->now_ns >= w->hop[idx].renew_ns &&
+		    !ways_renewing(&n->ways, idx))
+			wants_ask_hop(w, idx);
 	}
 	n->renew_due_ns = n->now_ns + RENEW_NS;
 }
@@ -725,7 +506,7 @@ static void timers(struct neigh *n)
 	if (n->now_ns >= n->refresh_due_ns) {
 		n->refresh_due_ns = n->now_ns + REFRESH_NS;
 		n->unsure = true;
-		all_dirty(n);
+		wants_touch_all(&n->wants);
 	}
 	renew_start(n);
 }
@@ -765,7 +546,7 @@ uint64_t neigh_due_ns(const struct neigh *n)
 	uint64_t due = n->refresh_due_ns;
 
 	sooner(&due, n->backlog, n->now_ns);
-	sooner(&due, n->dirty || n->unsure, n->round_due_ns);
+	sooner(&due, n->wants.dirty || n->unsure, n->round_due_ns);
 	sooner(&due, n->stale, n->renew_due_ns);
 	sooner(&due, n->need != 0 && n->dump == 0, n->dump_due_ns);
 	sooner(&due, n->dump != 0, n->dump_ns + ANSWER_NS);
@@ -779,18 +560,19 @@ uint64_t neigh_due_ns(const struct neigh *n)
 
 void neigh_if_remove(struct neigh *n, unsigned slot)
 {
+	struct wants *w = &n->wants;
 	uint8_t other;
 
 	if (slot >= NEIGH_IFS || !n->slot[slot].used)
 		return;
 	n->slot[slot].used = false;
-	for (uint32_t i = 0; i < n->top; i++) {
-		uint32_t idx = n->want[i].hop;
+	for (uint32_t i = 0; i < w->top; i++) {
+		uint32_t idx = w->want[i].hop;
 
-		if (idx == NONE)
+		if (idx == WANTS_NONE)
 			continue;
-		if (!slot_of(n, n->hop[idx].ifindex, &other))
-			want_leave(n, i);
+		if (!slot_of(n, w->hop[idx].ifindex, &other))
+			wants_leave(w, i);
 		publish(n, i);
 	}
 }
@@ -801,33 +583,12 @@ void neigh_if_add(struct neigh *n, unsigned slot, unsigned ifindex)
 		return;
 	neigh_if_remove(n, slot);
 	n->slot[slot] = (struct slot){ true, ifindex };
-	for (uint32_t i = 0; i < n->top; i++)
-		if (!vx6_addr_is_none(&n->want[i].peer))
-			want_queue(n, i);
+	for (uint32_t i = 0; i < n->wants.top; i++)
+		wants_ask(&n->wants, i);
 	n->backlog = true;
 }
 
 /* ---- open, close, and what is asked of it ---- */
-
-static enum vx6_status tables_open(struct neigh *n)
-{
-	uint32_t links = n->links;
-
-	n->want = calloc(links, sizeof(*n->want));
-	n->hop = calloc(links, sizeof(*n->hop));
-	n->bucket = calloc(links, sizeof(*n->bucket));
-	if (n->want == NULL || n->hop == NULL || n->bucket == NULL ||
-	    !queue_open(&n->wants, links) || !queue_open(&n->hops, links))
-		return VX6_NO_MEMORY;
-	for (uint32_t i = 0; i < links; i++) {
-		n->want[i].hop = NONE;
-		n->hop[i].first = NONE;
-		n->hop[i].next = i + 1;
-		n->bucket[i] = NONE;
-	}
-	randombytes_buf(n->hash_key, sizeof(n->hash_key));
-	return VX6_OK;
-}
 
 static enum vx6_status open_all(struct neigh *n, uint32_t links)
 {
@@ -835,8 +596,7 @@ static enum vx6_status open_all(struct neigh *n, uint32_t links)
 
 	if (st != VX6_OK)
 		return st;
-	n->links = links;
-	st = tables_open(n);
+	st = wants_open(&n->wants, links);
 	if (st != VX6_OK)
 		return st;
 	st = rtnl_open(&n->rtnl);
@@ -878,11 +638,7 @@ void neigh_close(struct neigh *n)
 	rtnl_close(&n->rtnl);
 	host_close(&n->host);
 	ways_close(&n->ways);
-	free(n->want);
-	free(n->hop);
-	free(n->bucket);
-	free(n->wants.item);
-	free(n->hops.item);
+	wants_close(&n->wants);
 	free(n);
 }
 
