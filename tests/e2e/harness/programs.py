@@ -75,7 +75,7 @@ http {{
     send_timeout 3600s;
     client_body_timeout 3600s;
     server {{
-        listen {host}:{port};
+        listen {at};
         root {dir}/pages;
         location /put/ {{
             dav_methods PUT;
@@ -98,8 +98,7 @@ class Nginx:
         self.host, self.port = host, port or free_port(host)
         conf = os.path.join(self.dir, "nginx.conf")
         with open(conf, "w", encoding="utf-8") as f:
-            f.write(NGINX.format(dir=self.dir, host=self.host,
-                                 port=self.port))
+            f.write(NGINX.format(dir=self.dir, at=self.target))
         self.log = os.path.join(self.dir, "log")
         self.p = place.start([binary, "-c", conf, "-p", self.dir,
                               "-e", "stderr"], log=self.log)
@@ -109,7 +108,8 @@ class Nginx:
 
     @property
     def target(self):
-        return f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
     def page(self, name, size):
         """Writes a page of random bytes; returns its SHA-256."""
