@@ -141,6 +141,7 @@ CLI_RUN(cli_connect);
 CLI_RUN(cli_disconnect);
 CLI_RUN(cli_forward_list);
 CLI_RUN(cli_shutdown);
+CLI_RUN(cli_doctor);
 CLI_RUN(cli_config_check);
 CLI_RUN(cli_config_schema);
 CLI_RUN(cli_config_reference);

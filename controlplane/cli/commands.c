@@ -43,6 +43,13 @@ static const struct cli_command commands[] = {
 	"stats", "this node", "", 0, 0,
 	"counters, and what was dropped and why", NULL, {}, cli_stats,
 }, {
+	"doctor", "this node", "", 0, 0,
+	"what of this host would be in its way",
+	"Looks at the kernel, the interfaces, ports, limits, clock, files and "
+	"the configuration, changes nothing, and names a remedy beside each "
+	"finding.  Exit code 1: something will not work.",
+	{}, cli_doctor,
+}, {
 	"shutdown", "this node", "", 0, 0,
 	"end vx6d, after its connections had 10 s", NULL, {}, cli_shutdown,
 }, {

@@ -85,7 +85,8 @@ STATS = {"vx6d": {"rx_cells": 7, "rx_bytes": 2048, "drops": {"BAD_TAG": 1}},
                        "interfaces": [INTERFACE]}}
 # every command of the program, with what it needs to be understood
 COMMANDS = {
-    "init": [], "run": [], "status": [], "stats": [], "shutdown": [],
+    "init": [], "run": [], "status": [], "stats": [], "doctor": [],
+    "shutdown": [],
     "identity show": [], "connect": ["a.b", "--listen", "0"],
     "disconnect": ["1"], "forward list": [],
     "service add": ["web", "--target", "1", "--public"],

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VX6_CONTROLPLANE_CLI_DOCTOR_H
+#define VX6_CONTROLPLANE_CLI_DOCTOR_H
+
+/* doctor: what of this host and this configuration would be in a node's
+ * way, and what to do about it.
+ *
+ *     doctor_look            facts            doctor_judge
+ *     /proc, /sys, netlink --struct--> pure, --struct--> findings --> table
+ *     ethtool, vx6d's socket           no I/O                         JSON
+ *
+ * Nothing is changed, no port is opened and no packet sent: what a check
+ * cannot see without privilege it calls unknown, and says who can.
+ *
+ * A finding is ok, a warning (it works, less well) or a failure (it will
+ * not work); each that is not ok has a remedy.  What only AF_XDP needs is no
+ * failure where the configuration does not ask for it.
+ *
+ * Ownership: everything is the caller's.  Threads: one. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "dataplane/base/addr.h"
+#include "dataplane/base/compiler.h"
+
+#define DOCTOR_IFS      8u
+#define DOCTOR_PORTS    (CONFIG_LISTEN_MAX + 1u)
+#define DOCTOR_FINDINGS 64u
+#define DOCTOR_CHECK    28u
+#define DOCTOR_TEXT     256u
+#define DOCTOR_NAME     32u
+
+enum doctor_word { DOCTOR_UNKNOWN, DOCTOR_NO, DOCTOR_YES };
+
+struct doctor_if { /* one interface that cells come by */
+	char name[DOCTOR_NAME];
+	char driver[DOCTOR_NAME]; /* "" = unknown */
+	bool there, up;
+	unsigned mtu;
+	unsigned queues;        /* that receive; 0 = unknown */
+	enum doctor_word lro;   /* large receive offload is on */
+	enum doctor_word known; /* whether the kernel told the features */
+	uint64_t features;      /* NETDEV_XDP_ACT_* (linux/netdev.h) */
+	uint32_t prog_id;       /* XDP program that is attached; 0 = none */
+};
+
+enum doctor_port_is {
+	DOCTOR_PORT_FREE,
+	DOCTOR_PORT_OURS,
+	DOCTOR_PORT_TAKEN,
+	DOCTOR_PORT_AWAY /* no address of this host */
+};
+
+struct doctor_port {
+	const char *field; /* "control.listen" */
+	struct vx6_addr at;
+	enum doctor_port_is is;
+	char owner[2 * DOCTOR_NAME]; /* "nginx (pid 12)"; "" = unknown */
+};
+
+struct doctor_file { /* the state directory, the identity */
+	char path[CONFIG_PATH_TEXT + 16];
+	enum doctor_word there; /* unknown: we may not look */
+	bool kind_ok;           /* a directory, a plain file */
+	mode_t mode;            /* permission bits */
+	uid_t uid;
+};
+
+struct doctor_facts {
+	char release[65];
+	unsigned version[2]; /* 6, 12 */
+	enum doctor_word btf, bpffs, jit, af_xdp, unprivileged_bpf;
+	uint64_t caps; /* effective, bits of linux/capability.h */
+	bool unit;     /* vx6-dataplane.service is installed */
+	uid_t uid;     /* ours */
+	uid_t user;    /* who would run vx6d */
+	char user_name[DOCTOR_NAME];
+	bool wants_xdp; /* data.backend */
+	enum doctor_word aes, vaes, entropy, gro, gso, ipv6;
+	char aead[64]; /* "" = none works */
+	enum doctor_word clock_synced;
+	bool vx6d;        /* it answered */
+	bool vx6d_denied; /* it is there, and not for us */
+	int vx6d_pid;
+	char plane[16];     /* dataplane.state, "" = not told */
+	long long offset_s; /* our clock against the peers' */
+	char clock_warning[DOCTOR_TEXT / 2];
+	uint64_t rmem_max, wmem_max; /* 0 = unknown */
+	uint64_t nofile;             /* soft limit, of .. */
+	bool limits_vx6d;            /* .. the vx6d that runs, else ours */
+	unsigned port_start;         /* below it ports take privilege */
+	uint64_t huge_free, huge_kib;
+	struct doctor_file state, key;
+	struct doctor_port port[DOCTOR_PORTS];
+	unsigned port_cnt;
+	struct doctor_if ifs[DOCTOR_IFS];
+	unsigned if_cnt;
+	bool ifs_named; /* by data.interfaces, else from default routes */
+};
+
+enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+
+struct doctor_finding {
+	char check[DOCTOR_CHECK]; /* "mtu eth0" */
+	enum doctor_level level;
+	char found[DOCTOR_TEXT];
+	char remedy[DOCTOR_TEXT]; /* "" where it is ok */
+};
+
+struct doctor_report {
+	struct doctor_finding f[DOCTOR_FINDINGS];
+	unsigned cnt;
+	unsigned of[DOCTOR_FAIL + 1]; /* how many of each level */
+};
+
+/* doctor_judge turns facts into findings.  Pure.  Control characters in the
+ * facts are in the findings, too: the caller cleans what it shows. */
+VX6_NONNULL void doctor_judge(const struct doctor_facts *facts,
+			      const struct config *cfg,
+			      struct doctor_report *out);
+
+/* doctor_look gathers the facts for cfg, whose directories are filled. */
+VX6_NONNULL void doctor_look(const struct config *cfg,
+			     struct doctor_facts *out);
+
+/* Parts of doctor_look: the interfaces (f->ifs), the ports (f->port).  Both
+ * come after what vx6d says of itself. */
+VX6_NONNULL void doctor_look_ifs(const struct config *cfg,
+				 struct doctor_facts *f);
+VX6_NONNULL void doctor_look_ports(const struct config *cfg,
+				   const char control[][VX6_ADDR_TEXT],
+				   unsigned control_cnt, const char *data,
+				   struct doctor_facts *f);
+
+/* doctor_read reads at most len - 1 bytes of a file below /proc or /sys and
+ * ends them with NUL; false (and "") when it cannot. */
+VX6_NONNULL bool doctor_read(const char *path, char *out, size_t len);
+
+/* doctor_split cuts a line of such a file at blanks, in place, into at most
+ * most words, and returns how many; doctor_hex reads a whole word. */
+VX6_NONNULL unsigned doctor_split(char *line, char *word[], unsigned most);
+VX6_NONNULL bool doctor_hex(const char *word, uint32_t *out);
+
+#endif

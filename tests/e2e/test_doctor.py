@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 240
+"""vx6 doctor on hosts that are ill, and on one that runs.
+
+Each test is in a network namespace of its own, which ends with it, and makes
+there what doctor has to find: interfaces, a taken port, limits, files.
+"""
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import command, place, tap
+from harness.command import vx6
+
+_count = 0
+
+
+def ip(*args):
+    done = subprocess.run(["ip", *args], capture_output=True, text=True)
+    if done.returncode:
+        raise tap.Failed(f"ip {' '.join(args)}: {done.stderr}")
+
+
+def fresh_network():
+    """This process in a namespace with nothing but lo."""
+    if os.geteuid() != 0:
+        raise tap.Skip("root: not root")
+    try:
+        os.unshare(os.CLONE_NEWNET)
+    except OSError as e:
+        raise tap.Skip(f"netns: {e.strerror}")
+    ip("link", "set", "lo", "up")
+
+
+def veth(mtu):
+    ip("link", "add", "ill0", "mtu", str(mtu), "type", "veth", "peer", "name",
+       "ill1")
+    ip("link", "set", "ill1", "up")
+    ip("link", "set", "ill0", "up")
+    ip("address", "add", "10.9.0.1/24", "dev", "ill0")
+    ip("route", "add", "default", "via", "10.9.0.2")
+
+
+class Node:
+    """A node's directories, initialised as root's."""
+
+    def __init__(self, **config):
+        global _count
+        _count += 1
+        self.dir = place.new_dir(f"doctor{_count}")
+        self.state = os.path.join(self.dir, "state")
+        self.config = os.path.join(self.dir, "config.json")
+        with open(self.config, "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        self.args = ["--config", self.config, "--state", self.state, "--run",
+                     os.path.join(self.dir, "run")]
+        vx6(*self.args, "init", "--user", "root").expect(0)
+
+    def doctor(self, *args, code=None):
+        done = vx6(*self.args, *args, "doctor")
+        if code is not None:
+            done.expect(code)
+        tap.equal(done.err, "", "what doctor has to say is on stdout")
+        return done
+
+    def findings(self, code=None):
+        doc = self.doctor("--json", code=code).json()
+        tap.equal(doc["ok"], not any(f["level"] == "fail"
+                                     for f in doc["findings"]))
+        for level, n in (("ok", "oks"), ("warn", "warnings"),
+                         ("fail", "failures")):
+            tap.equal(sum(f["level"] == level for f in doc["findings"]),
+                      doc[n], n)
+        for f in doc["findings"]:
+            tap.equal(f["level"] == "ok" or f["remedy"] != "", True,
+                      f"{f['check']} has a remedy")
+        return doc["findings"]
+
+
+def must_find(findings, check, level, found, remedy):
+    for f in findings:
+        if (f["check"], f["level"]) == (check, level) and found in f["found"]:
+            tap.within(f["remedy"], remedy, check)
+            return
+    raise tap.Failed(f"no {level} {check} {found} in {json.dumps(findings, indent=1)}")
+
+
+def udp(address, port, family=socket.AF_INET):
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    tap.after(s.close)
+    s.bind((address, port))
+    return s
+
+
+@tap.test
+def each_illness_is_named_with_its_remedy():
+    fresh_network()
+    veth(1200)
+    udp("10.9.0.1", 4242)
+    udp("::1", 4243, socket.AF_INET6)
+    node = Node(data={"enabled": True},
+                control={"listen": ["[::]:4242", "192.0.2.77:4250"]})
+    os.chmod(os.path.join(node.state, "identity.key"), 0o644)
+    os.chmod(node.state, 0o777)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    tap.after(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+    who = f"python3 (pid {os.getpid()})"
+    found = node.findings(code=1)
+    must_find(found, "mtu ill0", "fail", "1200 is below",
+              "ip link set ill0 mtu 1500")
+    must_find(found, "control port", "fail", f"[::]:4242 is taken by {who}",
+              "choose another control.listen")
+    must_find(found, "control port", "fail",
+              "192.0.2.77:4250 is no address of this host", "`ip address`")
+    must_find(found, "data port", "fail", f"taken by {who}",
+              "choose another data.listen")
+    must_find(found, "descriptors", "warn", "limit is 256", "ulimit -n")
+    must_find(found, "identity", "fail", "mode 0644", "chmod 600 " + node.state)
+    must_find(found, "state", "fail", "mode 0777", "chmod go-w " + node.state)
+    # what people see says the same
+    text = node.doctor(code=1).out
+    for f in found:
+        tap.within(text, f["found"])
+        if f["level"] != "ok":
+            tap.within(text, "-> " + f["remedy"])
+    tap.within(text, " failures\n")
+
+
+@tap.test
+def what_is_cured_is_no_longer_named():
+    fresh_network()
+    veth(1200)
+    taken = udp("10.9.0.1", 4242)
+    node = Node(data={"enabled": True})
+    must_find(node.findings(code=1), "mtu ill0", "fail", "1200", "mtu 1500")
+    ip("link", "set", "ill0", "mtu", "1400")
+    must_find(node.findings(code=1), "mtu ill0", "warn", "cells of 1352", "")
+    ip("link", "set", "ill0", "mtu", "1500")
+    taken.close()
+    found = node.findings(code=0)
+    must_find(found, "mtu ill0", "ok", "1500", "")
+    must_find(found, "control port", "ok", "[::]:4242 is free", "")
+    must_find(found, "link ill0", "ok", "up", "")
+    ip("link", "set", "ill0", "down")
+    must_find(node.findings(code=None), "link", "warn", "no route",
+              "ip route add")
+
+
+@tap.test
+def the_driver_is_asked_what_it_can():
+    fresh_network()
+    veth(1500)
+    node = Node(data={"enabled": True})
+    must_find(node.findings(code=0), "xdp ill0", "ok",
+              "veth: native XDP, AF_XDP copies", "")
+    ip("link", "add", "dull0", "type", "bridge")
+    ip("link", "set", "ill1", "master", "dull0")
+    ip("link", "set", "dull0", "up")
+    ip("route", "replace", "default", "dev", "dull0")
+    must_find(node.findings(), "xdp dull0", "ok",
+              "bridge has no native XDP", "data.backend udp")
+
+
+@tap.test
+def without_privilege_it_says_what_it_may_not_see():
+    fresh_network()
+    veth(1500)
+    node = Node()
+    for d in (place.place(), os.path.dirname(place.place()), node.dir):
+        mode = os.stat(d).st_mode & 0o7777
+        os.chmod(d, mode | 0o055)
+        tap.after(os.chmod, d, mode)
+    # the build may stand where only root goes
+    own = shutil.copy(command.VX6, node.dir)
+    user = ["setpriv", "--reuid", "65534", "--regid", "65534",
+            "--clear-groups", own]
+    done = subprocess.run([*user, *node.args, "--json", "doctor"],
+                          capture_output=True, text=True)
+    tap.equal(done.stderr, "")
+    found = json.loads(done.stdout)["findings"]
+    must_find(found, "state", "fail", "belongs to user 0", "chown -R")
+    must_find(found, "identity", "warn", "may not look", "sudo vx6 doctor")
+
+
+@tap.test
+def nonsense_is_refused():
+    node = Node()
+    with open(node.config, "w", encoding="utf-8") as f:
+        f.write('{"data": {"enabled": "maybe"}}')
+    done = vx6(*node.args, "doctor").expect(1)
+    tap.within(done.err, "data.enabled")
+    tap.equal(done.out, "")
+    done = vx6("doctor", "everything").expect(2)
+    tap.within(done.err, "everything is too much")
+    done = vx6("doctor", "--fix").expect(2)
+    tap.within(done.err, "no option --fix")
+
+
+@tap.test
+def a_node_that_runs_has_its_own_ports():
+    fresh_network()
+    veth(1500)
+    node = Node(data={"enabled": True}, node={"relay": True})
+    p = place.start([command.VX6, *node.args, "run", "--user", "root"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    tap.after(place.end, p)
+    tap.wait(lambda: '"connected"' in vx6(*node.args, "--json", "status").out,
+             "the node")
+    found = node.findings(code=0)
+    must_find(found, "vx6d", "ok", "with its data plane", "")
+    must_find(found, "control port", "ok", "[::]:4242 is ours", "")
+    must_find(found, "data port", "ok", "[::]:4243 is ours", "")
+    limit = next(f for f in found if f["check"] == "descriptors")
+    tap.within(limit["found"], "vx6d's limit")
+
+
+@tap.test
+def nothing_is_changed():
+    fresh_network()
+    veth(1500)
+    node = Node(data={"enabled": True})
+
+    def seen():
+        out = subprocess.run(["ip", "-d", "link"], capture_output=True,
+                             text=True).stdout
+        with open("/proc/net/udp", encoding="ascii") as f:
+            out += f.read()
+        for d, names, files in sorted(os.walk(node.dir)):
+            for f in sorted([*names, *files]):
+                st = os.stat(os.path.join(d, f))
+                out += f"{d}/{f} {st.st_mode} {st.st_mtime_ns}\n"
+        return out
+    before = seen()
+    node.doctor(code=0)
+    tap.equal(seen(), before)
+
+
+if __name__ == "__main__":
+    tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))

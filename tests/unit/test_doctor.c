@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* doctor: what it makes of facts.
+ *
+ * Method: a host on which all is well, one fact broken at a time; each has
+ * to give its finding, with its level and its remedy, and no other finding
+ * that is not ok. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/netdev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controlplane/cli/doctor.h"
+
+#define CAPS_ALL                                                               \
+	(1ull << 12 | 1ull << 13 | 1ull << 38 | 1ull << 39) /* capability.h */
+
+struct host {
+	struct doctor_facts f;
+	struct config c;
+};
+
+static void well(struct host *h)
+{
+	const struct doctor_if eth0 = {
+		.name = "eth0",
+		.driver = "ice",
+		.there = true,
+		.up = true,
+		.mtu = 1500,
+		.queues = 4,
+		.lro = DOCTOR_NO,
+		.known = DOCTOR_YES,
+		.features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			    NETDEV_XDP_ACT_XSK_ZEROCOPY,
+	};
+
+	memset(h, 0, sizeof(*h));
+	config_defaults(&h->c);
+	h->c.data.enabled = true;
+	h->f = (struct doctor_facts){
+		.release = "6.12.1",
+		.version = { 6, 12 },
+		.btf = DOCTOR_YES,
+		.bpffs = DOCTOR_YES,
+		.jit = DOCTOR_YES,
+		.af_xdp = DOCTOR_YES,
+		.unprivileged_bpf = DOCTOR_NO,
+		.caps = CAPS_ALL,
+		.user = 990,
+		.user_name = "vx6",
+		.wants_xdp = true,
+		.aes = DOCTOR_YES,
+		.vaes = DOCTOR_YES,
+		.entropy = DOCTOR_YES,
+		.gro = DOCTOR_YES,
+		.gso = DOCTOR_YES,
+		.ipv6 = DOCTOR_YES,
+		.aead = "ipsec-mb avx512 vaes",
+		.clock_synced = DOCTOR_YES,
+		.vx6d = true,
+		.vx6d_pid = 42,
+		.plane = "connected",
+		.rmem_max = 4u << 20,
+		.wmem_max = 4u << 20,
+		.nofile = 131072,
+		.port_start = 1024,
+		.state = { .path = "/s", DOCTOR_YES, true, 0700, 990 },
+		.key = { .path = "/s/identity.key",
+			    DOCTOR_YES, true,
+			    0600, 990 },
+		.port = { { .field = "control.listen", .at.port = 4242 },
+			    { .field = "data.listen", .at.port = 4243 } },
+		.port_cnt = 2,
+		.ifs = { eth0 },
+		.if_cnt = 1,
+	};
+}
+
+static const struct doctor_finding *
+find(const struct doctor_report *r, const char *check, enum doctor_level least)
+{
+	for (unsigned i = 0; i < r->cnt; i++)
+		if (strcmp(r->f[i].check, check) == 0 && r->f[i].level >= least)
+			return &r->f[i];
+	return NULL;
+}
+
+static void all_is_well(void **state)
+{
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	doctor_judge(&h.f, &h.c, &r);
+	for (unsigned i = 0; i < r.cnt; i++)
+		if (r.f[i].level != DOCTOR_OK)
+			fail_msg("%s: %s", r.f[i].check, r.f[i].found);
+	assert_int_equal(r.of[DOCTOR_OK], r.cnt);
+	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found,
+			    "af_xdp, on eth0");
+	assert_string_equal(find(&r, "xdp eth0", DOCTOR_OK)->found,
+			    "ice: native XDP, AF_XDP without copying");
+}
+
+/* ---- one fact a time ---- */
+
+#define BREAK(name, what)                                                      \
+	static void name(struct host *h)                                       \
+	{                                                                      \
+		what;                                                          \
+	}
+
+BREAK(denied, h->f.vx6d_denied = true)
+BREAK(plane_waits, memcpy(h->f.plane, "waiting", 8))
+BREAK(state_hidden, h->f.state.there = DOCTOR_UNKNOWN)
+BREAK(no_state, h->f.state.there = DOCTOR_NO)
+BREAK(state_a_file, h->f.state.kind_ok = false)
+BREAK(state_of_root, h->f.state.uid = 0)
+BREAK(state_open, h->f.state.mode = 0720)
+BREAK(key_hidden, h->f.key.there = DOCTOR_UNKNOWN)
+BREAK(no_key, h->f.key.there = DOCTOR_NO)
+BREAK(key_a_link, h->f.key.kind_ok = false)
+BREAK(key_open, h->f.key.mode = 0640)
+BREAK(key_of_root, h->f.key.uid = 0)
+BREAK(skewed, memcpy(h->f.clock_warning, "clock 312 s behind", 19))
+BREAK(offset, h->f.offset_s = -61)
+BREAK(unsynced, h->f.clock_synced = DOCTOR_NO)
+BREAK(taken, h->f.port[0].is = DOCTOR_PORT_TAKEN;
+      memcpy(h->f.port[0].owner, "nginx (pid 7)", 14))
+BREAK(taken_by_whom, h->f.port[1].is = DOCTOR_PORT_TAKEN)
+BREAK(away, h->f.port[0].is = DOCTOR_PORT_AWAY)
+BREAK(low_port, h->f.port[0].at.port = 443)
+BREAK(same_port, h->c.data.listen.port = h->c.control.listen[0].port)
+BREAK(no_ipv6, h->f.ipv6 = DOCTOR_NO)
+BREAK(small_rmem, h->f.rmem_max = (4u << 20) - 1)
+BREAK(small_wmem, h->f.wmem_max = 212992)
+BREAK(no_gro, h->f.gro = DOCTOR_NO)
+BREAK(no_gso, h->f.gso = DOCTOR_NO)
+BREAK(few_files, h->f.nofile = 1024)
+BREAK(no_aes, h->f.aes = DOCTOR_NO)
+BREAK(no_cipher, h->f.aead[0] = '\0')
+BREAK(no_entropy, h->f.entropy = DOCTOR_NO)
+BREAK(old_kernel, h->f.version[0] = 5; h->f.version[1] = 8)
+BREAK(mute_kernel, h->f.version[0] = 6; h->f.version[1] = 2)
+BREAK(ancient_kernel, h->f.version[0] = 4; h->f.wants_xdp = false)
+BREAK(no_caps, h->f.caps = CAPS_ALL & ~(1ull << 39))
+BREAK(no_af_xdp, h->f.af_xdp = DOCTOR_NO)
+BREAK(no_btf, h->f.btf = DOCTOR_NO)
+BREAK(no_bpffs, h->f.bpffs = DOCTOR_NO)
+BREAK(no_jit, h->f.jit = DOCTOR_NO)
+BREAK(open_bpf, h->f.unprivileged_bpf = DOCTOR_YES)
+BREAK(no_route, h->f.if_cnt = 0)
+BREAK(no_if, h->f.ifs[0].there = false)
+BREAK(if_down, h->f.ifs[0].up = false)
+BREAK(mtu_tiny, h->f.ifs[0].mtu = 1279)
+BREAK(mtu_least, h->f.ifs[0].mtu = 1280)
+BREAK(mtu_jumbo, h->f.ifs[0].mtu = 9000)
+BREAK(mute_driver, h->f.ifs[0].known = DOCTOR_UNKNOWN)
+BREAK(plain_driver, h->f.ifs[0].features = NETDEV_XDP_ACT_BASIC)
+BREAK(has_program, h->f.ifs[0].prog_id = 9; h->f.plane[0] = '\0';
+      h->f.vx6d = false)
+BREAK(lro, h->f.ifs[0].lro = DOCTOR_YES)
+
+#define W DOCTOR_WARN
+#define F DOCTOR_FAIL
+
+/* clang-format off */
+static const struct {
+	void (*breaks)(struct host *h);
+	const char *check;
+	enum doctor_level level;
+	const char *found, *remedy;
+} cases[] = {
+	{ denied, "vx6d", W, "may not ask", "member of the group vx6" },
+	{ plane_waits, "vx6d", W, "does not answer", "systemctl start vx6-dataplane" },
+	{ state_hidden, "state", W, "may not look at /s", "sudo vx6 doctor" },
+	{ no_state, "state", W, "/s is not there", "vx6 init" },
+	{ state_a_file, "state", F, "no directory", "--state" },
+	{ state_of_root, "state", F, "belongs to user 0", "chown -R vx6 /s" },
+	{ state_open, "state", F, "mode 0720", "chmod go-w /s" },
+	{ key_hidden, "identity", W, "may not look", "sudo vx6 doctor" },
+	{ no_key, "identity", W, "no /s/identity.key", "vx6 init" },
+	{ key_a_link, "identity", F, "no plain file", "backup" },
+	{ key_open, "identity", F, "mode 0640", "chmod 600 /s/identity.key" },
+	{ key_of_root, "identity", F, "belongs to user 0", "chown vx6 /s/identity.key" },
+	{ skewed, "clock", F, "312 s behind", "timesyncd" },
+	{ offset, "clock", F, "far from", "timesyncd" },
+	{ unsynced, "clock", W, "nothing keeps it", "timesyncd" },
+	{ taken, "control port", F, "taken by nginx (pid 7)", "another control.listen" },
+	{ taken_by_whom, "data port", F, "another process", "sport = :4243" },
+	{ away, "control port", F, "no address of this host", "ip address" },
+	{ low_port, "control port", F, "443 takes privilege", "CAP_NET_BIND_SERVICE" },
+	{ same_port, "data port", F, "one port, 4242", "another data.listen" },
+	{ no_ipv6, "ipv6", W, "no IPv6", "disable_ipv6=0" },
+	{ small_rmem, "rmem_max", W, "4194303", "sysctl -w net.core.rmem_max=4194304" },
+	{ small_wmem, "wmem_max", W, "212992", "sysctl -w net.core.wmem_max=4194304" },
+	{ no_gro, "offload", W, "no GRO", "Linux 5.0" },
+	{ no_gso, "offload", W, "no GSO", "Linux 5.0" },
+	{ few_files, "descriptors", W, "limit is 1024", "ulimit -n" },
+	{ no_aes, "cipher", W, "no AES instructions", "pass the host's CPU" },
+	{ no_cipher, "cipher", F, "none works", "SSE4.2" },
+	{ no_entropy, "random", F, "not ready", "virtio-rng" },
+	{ old_kernel, "kernel", F, "no links for XDP", "Linux 6.3" },
+	{ mute_kernel, "kernel", W, "does not tell", "Linux 6.3" },
+	{ ancient_kernel, "kernel", W, "older than UDP GRO", "Linux 5.0" },
+	{ no_caps, "privilege", F, "has not", "by its unit" },
+	{ no_af_xdp, "af_xdp", F, "no AF_XDP", "CONFIG_XDP_SOCKETS" },
+	{ no_btf, "btf", F, "btf/vmlinux", "CONFIG_DEBUG_INFO_BTF" },
+	{ no_bpffs, "bpffs", W, "no BPF file system", "mount -t bpf" },
+	{ no_jit, "bpf jit", W, "interpreted", "bpf_jit_enable=1" },
+	{ open_bpf, "unprivileged bpf", W, "every user", "unprivileged_bpf_disabled=2" },
+	{ no_route, "link", W, "no route", "ip route add" },
+	{ no_if, "link eth0", F, "no interface eth0", "ip link" },
+	{ if_down, "link eth0", F, "down", "ip link set eth0 up" },
+	{ mtu_tiny, "mtu eth0", F, "1279 is below", "ip link set eth0 mtu 1500" },
+	{ mtu_least, "mtu eth0", W, "1280: cells of 1232 bytes", "ip link set eth0 mtu 1500" },
+	{ mtu_jumbo, "mtu eth0", W, "9000 does not fit", "ip link set eth0 mtu 1500" },
+	{ mute_driver, "xdp eth0", W, "does not tell what ice", "Linux 6.3" },
+	{ plain_driver, "xdp eth0", F, "ice has no native XDP", "data.backend udp" },
+	{ has_program, "xdp eth0", W, "id 9", "ip link set eth0 xdp off" },
+	{ lro, "xdp eth0", W, "large receive offload", "ethtool -K eth0 lro off" },
+};
+/* clang-format on */
+
+static bool is_said(const char *text, const char *part)
+{
+	return strstr(text, part) != NULL;
+}
+
+static void each_has_its_remedy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VX6_COUNT(cases); i++) {
+		const struct doctor_finding *got;
+		struct doctor_report r;
+		struct host h;
+
+		well(&h);
+		cases[i].breaks(&h);
+		doctor_judge(&h.f, &h.c, &r);
+		got = find(&r, cases[i].check, cases[i].level);
+		if (got == NULL || got->level != cases[i].level)
+			fail_msg("%zu %s: no such finding", i, cases[i].check);
+		if (!is_said(got->found, cases[i].found))
+			fail_msg("%s: %s", cases[i].check, got->found);
+		if (!is_said(got->remedy, cases[i].remedy))
+			fail_msg("%s: %s", cases[i].check, got->remedy);
+		/* the verdict on the back end follows from some of them */
+		for (unsigned k = 0; k < r.cnt; k++)
+			if (&r.f[k] != got && r.f[k].level != DOCTOR_OK &&
+			    strcmp(r.f[k].check, "backend") != 0)
+				fail_msg("%s: and %s: %s", cases[i].check,
+					 r.f[k].check, r.f[k].found);
+	}
+}
+
+static void every_trouble_has_a_remedy(void **state)
+{
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	/* the ones that hide each other are last, and win */
+	for (size_t i = 0; i < VX6_COUNT(cases); i++)
+		cases[i].breaks(&h);
+	h.f.if_cnt = 1;
+	doctor_judge(&h.f, &h.c, &r);
+	assert_true(r.cnt < DOCTOR_FINDINGS);
+	for (unsigned i = 0; i < r.cnt; i++)
+		if ((r.f[i].level == DOCTOR_OK) != (r.f[i].remedy[0] == '\0') &&
+		    r.f[i].level != DOCTOR_OK)
+			fail_msg("%s: %s, and no remedy", r.f[i].check,
+				 r.f[i].found);
+	assert_int_equal(
+		r.of[DOCTOR_OK] + r.of[DOCTOR_WARN] + r.of[DOCTOR_FAIL], r.cnt);
+}
+
+/* What AF_XDP lacks is no trouble where sockets are asked for. */
+static void sockets_need_no_xdp(void **state)
+{
+	static void (*const breaks[])(struct host *h) = {
+		no_caps,   no_af_xdp,    no_btf,      no_bpffs, no_jit,
+		mtu_jumbo, plain_driver, has_program, lro,
+	};
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	for (size_t i = 0; i < VX6_COUNT(breaks); i++)
+		breaks[i](&h);
+	h.f.wants_xdp = false;
+	doctor_judge(&h.f, &h.c, &r);
+	for (unsigned i = 0; i < r.cnt; i++)
+		if (r.f[i].level != DOCTOR_OK)
+			fail_msg("%s: %s", r.f[i].check, r.f[i].found);
+	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found,
+			    "udp; af_xdp cannot be had here");
+	well(&h);
+	h.f.wants_xdp = false;
+	doctor_judge(&h.f, &h.c, &r);
+	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found,
+			    "udp; af_xdp could be had on eth0");
+}
+
+static void af_xdp_in_vain_is_a_failure(void **state)
+{
+	static void (*const breaks[])(struct host *h) = {
+		no_caps, no_af_xdp,   no_btf,       no_route,
+		no_if,   mute_driver, plain_driver,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VX6_COUNT(breaks); i++) {
+		struct doctor_report r;
+		struct host h;
+
+		well(&h);
+		breaks[i](&h);
+		doctor_judge(&h.f, &h.c, &r);
+		if (find(&r, "backend", DOCTOR_FAIL) == NULL)
+			fail_msg("%zu: af_xdp is promised", i);
+	}
+}
+
+/* A client has no worker, and no use for XDP. */
+static void a_client_is_asked_less(void **state)
+{
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	h.c.data.enabled = false;
+	doctor_judge(&h.f, &h.c, &r);
+	assert_null(find(&r, "af_xdp", DOCTOR_OK));
+	assert_null(find(&r, "xdp eth0", DOCTOR_OK));
+	assert_non_null(find(&r, "mtu eth0", DOCTOR_OK));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_is_well),
+		cmocka_unit_test(each_has_its_remedy),
+		cmocka_unit_test(every_trouble_has_a_remedy),
+		cmocka_unit_test(sockets_need_no_xdp),
+		cmocka_unit_test(af_xdp_in_vain_is_a_failure),
+		cmocka_unit_test(a_client_is_asked_less),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
