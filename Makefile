@@ -15,6 +15,7 @@
 #   UNIT=1        make san: unit tests and corpora only
 #   ROOMS=names   link only these, while another room does not compile
 #                 ("dataplane-% controlplane-core")
+#   DESTDIR=dir   make install: below it;  PREFIX=dir in there  (/usr/local)
 #   V=1           show the commands
 #
 # On Debian 13 this runs as it is.  On any other host every target runs
@@ -31,13 +32,15 @@ ifneq (,$(filter default undefined,$(origin CC)))
 CC := gcc
 endif
 CLANG ?= clang-19
+PREFIX ?= /usr/local
 TOP   := $(CURDIR)
 ,     := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
-ACTIONS := all lib test demo check san bench mutants fuzz vectors
-NEEDS_DEV := check fuzz
+ACTIONS := all lib test demo check san bench mutants fuzz vectors \
+	install uninstall deb
+NEEDS_DEV := check fuzz deb
 ALONE   := help clean
 
 goals   := $(or $(MAKECMDGOALS),all)
@@ -61,6 +64,7 @@ else ifneq ($(VX6_NATIVE),1)
 # ---- any other host: the same goals, once, inside the build root ----------
 PROGRAMS := vx6 vx6d vx6-dataplane
 abs_build := $(abspath $(BUILD))
+stage     := $(abs_build)/stage
 
 $(filter $(ACTIONS),$(goals)): in-root ;
 .PHONY: in-root
@@ -68,13 +72,24 @@ in-root:
 	$(Q)mkdir -p $(BUILD)/bin
 	$(Q)image/buildroot/wrappers $(abs_build) $(PROGRAMS)
 	+$(Q)VX6_CMD=$(BUILD)/bin/vx6 image/buildroot/enter $(kind) \
-		make --no-print-directory $(goals) BUILD=$(BUILD)/root
+		make --no-print-directory $(goals) BUILD=$(BUILD)/root \
+		$(if $(filter install,$(goals)),DESTDIR=$(stage))
+	$(if $(filter install,$(goals)),$(Q)mkdir -p '$(DESTDIR)' && \
+		cp -r $(stage)/. '$(DESTDIR)' && rm -r $(stage))
+
+# The build root has no sight of the host's /usr, and the programs need the
+# libraries of Debian 13.
+ifneq (,$(filter install uninstall,$(goals)))
+ifeq (,$(DESTDIR))
+$(error the programs are made for Debian 13 and would not run here: say DESTDIR=dir)
+endif
+endif
 
 else
 
 # ---- Debian 13: the build itself -----------------------------------------
 # The build root has all packages; on a host of that release they are asked.
-ifeq (,$(wildcard /etc/vx6-buildroot))
+ifeq (,$(wildcard /etc/vx6-buildroot)$(PACKAGED))
 lacking := $(shell image/buildroot/make --missing $(kind))
 ifneq (,$(lacking))
 ifeq ($(VX6_INSTALL),1)
@@ -133,7 +148,8 @@ system   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(packages))) 
 libs     := -Wl,--as-needed $(shell pkg-config --libs $(packages)) \
 	-ltinycbor -lIPSec_MB -lm -pthread
 cflags   := -std=gnu23 -O2 -g -pthread -fPIE -fstack-protector-strong \
-	-fno-common -ffile-prefix-map=$(TOP)/= $(warnings) -D_GNU_SOURCE -I. \
+	-fno-common -ffile-prefix-map=$(TOP)=. -ffile-prefix-map=$(TOP)/= \
+	$(warnings) -D_GNU_SOURCE -I. \
 	$(system) -MMD -MP $(EXTRA_CFLAGS)
 fortify  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 ldflags  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
@@ -297,6 +313,15 @@ fuzz: $(call chosen_fuzz,$(fuzzers_fuzz)) ## libFuzzer on every target; F=name, 
 		$$f -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 \
 			-artifact_prefix=$(BUILD)/fuzz/found/$$n- \
 			$(BUILD)/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+install: $(progs_main) ## programs, units, manual pages; DESTDIR=, PREFIX=
+	$(Q)image/install $(BUILD)/bin '$(DESTDIR)' '$(PREFIX)'
+
+uninstall: ## takes out what make install put there
+	$(Q)image/install --remove '$(DESTDIR)' '$(PREFIX)'
+
+deb: ## a Debian package, in build/deb
+	$(Q)image/deb $(BUILD)/deb
 
 vectors: ## make tests/vectors anew with the second implementation
 	$(Q)python3 tests/vectors/make_vectors.py

@@ -41,9 +41,19 @@ static void on_signal(void *ctx, int signo)
 
 static void usage(FILE *f)
 {
-	fputs("usage: vx6d [--config FILE] [--state DIR] [--run DIR]\n"
-	      "The control plane of a VX6 node; `vx6 run` starts it together\n"
-	      "with vx6-dataplane where the configuration wants one.\n",
+	fputs("vx6d decides for a VX6 node; `vx6 run` starts it together with\n"
+	      "vx6-dataplane where the configuration wants one.\n\n"
+	      "  --config FILE\n"
+	      "        the node's configuration; what else is said here counts "
+	      "more\n"
+	      "  --state DIR\n"
+	      "        what must not be lost (/var/lib/vx6; without root "
+	      "$XDG_STATE_HOME/vx6)\n"
+	      "  --run DIR\n"
+	      "        directory of the sockets (/run/vx6; without root "
+	      "$XDG_RUNTIME_DIR/vx6)\n"
+	      "  --version\n"
+	      "        which version this is\n",
 	      f);
 }
 

@@ -78,6 +78,40 @@ static void overview(struct cli *cli)
 	      cli->out);
 }
 
+/* options_json: what options() shows. */
+static json_t *options_json(const struct cli_opt *opts)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CLI_OPTS_MAX && opts[i].name != NULL; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s?, s:s, s:b}", "name", opts[i].name,
+				  "value", opts[i].value, "help", opts[i].help,
+				  "required", (int)opts[i].required));
+	return list;
+}
+
+/* table_json is the whole table; the manual page is made from it. */
+static void table_json(struct cli *cli)
+{
+	size_t cnt;
+	const struct cli_command *c = cli_commands(&cnt);
+	json_t *list = json_array(), *doc;
+
+	for (size_t i = 0; i < cnt; i++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:o}",
+					"name", c[i].name, "group", c[i].group,
+					"args", c[i].args, "help", c[i].help,
+					"more", c[i].more, "options",
+					options_json(c[i].opts)));
+	doc = json_pack("{s:o, s:o}", "commands", list, "options",
+			options_json(cli_globals));
+	cli_json(cli, doc);
+	json_decref(doc);
+}
+
 static void about(struct cli *cli, const struct cli_command *cmd)
 {
 	fputs("usage: ", cli->out);
@@ -102,7 +136,10 @@ CLI_RUN(cli_help)
 	char name[64];
 
 	if (args->pos_cnt == 0) {
-		overview(cli);
+		if (cli->json)
+			table_json(cli);
+		else
+			overview(cli);
 		return CLI_OK;
 	}
 	snprintf(name, sizeof(name), "%s%s%s", args->pos[0],

@@ -77,13 +77,12 @@ static int find(struct cli *cli, struct kid *k)
 	snprintf(k->path, sizeof(k->path), "%s/%s", self, k->name);
 	if (access(k->path, X_OK) == 0)
 		return CLI_OK;
-	snprintf(k->path, sizeof(k->path), "%s/../libexec/vx6/%s", self,
-		 k->name);
+	snprintf(k->path, sizeof(k->path), "%s/../sbin/%s", self, k->name);
 	if (access(k->path, X_OK) == 0)
 		return CLI_OK;
 	return cli_fail(cli, CLI_FAILED, "install it beside vx6",
-			"%s is neither in %s nor in %s/../libexec/vx6", k->name,
-			self, self);
+			"%s is neither in %s nor in %s/../sbin", k->name, self,
+			self);
 }
 
 /* ---- one child ---- */
