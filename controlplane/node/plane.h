@@ -64,6 +64,9 @@ struct plane_ops {
 	enum vx6_status (*link_add)(struct plane *p, const struct abi_link *l,
 				    plane_done *done, void *ctx);
 	void (*link_remove)(struct plane *p, uint32_t index);
+	/* link_afresh: an address of ours is another one, so the link's
+	 * peer shall see at once where we are now. */
+	void (*link_afresh)(struct plane *p, uint32_t index);
 	enum vx6_status (*half_add)(struct plane *p, const struct abi_half *h,
 				    plane_done *done, void *ctx);
 	void (*half_remove)(struct plane *p, uint32_t id);

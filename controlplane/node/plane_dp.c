@@ -152,6 +152,14 @@ static void dp_link_remove(struct plane *p, uint32_t index)
 		log_debug("plane", "not-removed", log_u64("link", index));
 }
 
+static void dp_link_afresh(struct plane *p, uint32_t index)
+{
+	struct abi_msg m = { .type = ABI_LINK_CHANGE, .u.link.index = index };
+
+	if (say((struct dp *)p, &m) != VX6_OK)
+		log_debug("plane", "not-changed", log_u64("link", index));
+}
+
 static enum vx6_status dp_half_add(struct plane *p, const struct abi_half *h,
 				   plane_done *done, void *ctx)
 {
@@ -589,6 +597,7 @@ enum vx6_status plane_dp_open(struct plane **p,
 	static const struct plane_ops ops = {
 		.link_add = dp_link_add,
 		.link_remove = dp_link_remove,
+		.link_afresh = dp_link_afresh,
 		.half_add = dp_half_add,
 		.half_remove = dp_half_remove,
 		.inject = dp_inject,

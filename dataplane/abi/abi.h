@@ -54,7 +54,7 @@ enum abi_type {
 	/* commands, vx6d to data plane */
 	ABI_HELLO = 1,
 	ABI_LINK_ADD,
-	ABI_LINK_CHANGE, /* address and note only */
+	ABI_LINK_CHANGE, /* address and note; no address: ours is another */
 	ABI_LINK_REMOVE, /* and every half-circuit on it, both ways */
 	ABI_HALF_ADD,
 	ABI_HALF_REMOVE,

@@ -58,8 +58,6 @@ static void after_link(struct relay *r, struct relay_link *l, unsigned events,
 	r->link_due[i] = vx6_link_due(&l->link);
 	if (r->link_due[i] < r->links_ns)
 		r->links_ns = r->link_due[i];
-	if (events & VX6_LINK_EV_DOWN)
-		l->self = (struct vx6_addr){ 0 }; /* the route may differ */
 	l->events |= (uint8_t)events;
 	relay_say_link(r, l, now);
 }
@@ -91,6 +89,8 @@ static void tick_link(struct relay *r, struct relay_link *l, uint64_t now,
 	struct vx6_link_out lo = { 0 };
 
 	vx6_link_tick(&l->link, now, r->rnd, &lo);
+	if (l->link.unanswered + 1u >= VX6_LINK_ASKS)
+		l->self = (struct vx6_addr){ 0 }; /* it may be gone */
 	send_probes(r, l, &lo, NULL, out);
 	after_link(r, l, lo.events, now);
 }

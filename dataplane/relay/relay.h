@@ -199,8 +199,10 @@ VX6_MUST_CHECK VX6_NONNULL bool relay_noted(struct relay *r, uint32_t *index,
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_link_add(struct relay *r, const struct abi_link *l, uint64_t now_ns);
 
-/* Takes the note, and the address where there is one and it is another:
- * the link is asked there at once.  VX6_NO_LINK. */
+/* Takes the note, and the address where it is another: the link is asked
+ * there at once.  No address: ours is another one, the link is asked at
+ * once where it is, from whichever address leads there, and keeps its note.
+ * VX6_NO_LINK. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_link_change(struct relay *r, const struct abi_link *l, uint64_t now_ns);
 

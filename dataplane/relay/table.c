@@ -214,13 +214,19 @@ enum vx6_status relay_link_change(struct relay *r, const struct abi_link *a,
 				  uint64_t now_ns)
 {
 	struct relay_link *l = live_link(r, a->index);
+	struct vx6_addr to;
 
 	if (l == NULL)
 		return VX6_NO_LINK;
-	memcpy(l->note, a->note, sizeof(l->note));
-	if (vx6_addr_is_none(&a->peer) || vx6_addr_eq(&a->peer, &l->link.addr))
-		return VX6_OK;
-	vx6_link_redirect(&l->link, &a->peer, now_ns);
+	if (vx6_addr_is_none(&a->peer)) {
+		to = l->link.addr;
+	} else {
+		memcpy(l->note, a->note, sizeof(l->note));
+		to = a->peer;
+		if (vx6_addr_eq(&to, &l->link.addr))
+			return VX6_OK;
+	}
+	vx6_link_redirect(&l->link, &to, now_ns);
 	note_link(r, a->index);
 	l->self = (struct vx6_addr){ 0 };
 	r->link_due[a->index] = vx6_link_due(&l->link);

@@ -207,8 +207,10 @@ VX6_NONNULL void vx6_link_tick(struct vx6_link *l, uint64_t now_ns,
 VX6_NONNULL uint64_t vx6_link_due(const struct vx6_link *l);
 
 /* vx6_link_redirect is for an address that the control plane was told by
- * the proved peer (LINK_CHANGE): the link forgets what it knew of the path
- * and asks there at once.  It stays UP until asks stay unanswered. */
+ * the proved peer, and, with the address that the link has, for a change at
+ * our own end (LINK_CHANGE): the link forgets what it knew of the path and
+ * asks there at once, so that the peer sees where we are.  It stays UP until
+ * asks stay unanswered. */
 VX6_NONNULL void vx6_link_redirect(struct vx6_link *l,
 				   const struct vx6_addr *peer,
 				   uint64_t now_ns);

@@ -244,7 +244,8 @@ static void deliver(struct vx6_link *far, uint32_t link,
 	}
 }
 
-static void probes_bring_a_link_up(void **state)
+/* Link 1, the only one of interest, comes up. */
+static void bring_up(struct vx6_link *far)
 {
 	struct abi_link a = dp_far(1);
 	const struct vx6_link_setup setup = { .keys = a.keys,
@@ -253,23 +254,80 @@ static void probes_bring_a_link_up(void **state)
 					      .peer_index = a.peer_index,
 					      .u = a.u };
 	struct vx6_link_out lo = { 0 };
+	unsigned sent;
+
+	assert_int_equal(relay_link_remove(node.relay, 2), VX6_OK);
+	assert_int_equal(relay_link_remove(node.relay, 3), VX6_OK);
+	assert_int_equal(vx6_link_init(far, &setup, node.now), VX6_OK);
+	assert_true(relay_due(node.relay) <= node.now);
+	for (unsigned round = 0; round < 4; round++) {
+		assert_true(dp_tick(&node, &sent));
+		deliver(far, 1, &node.port->at, &lo);
+		assert_true(dp_step(&node, &sent));
+		deliver(far, 1, &node.port->at, &lo);
+	}
+	assert_true(dp_step(&node, &sent)); /* what is under way */
+	assert_int_equal(node.relay->link[1].link.state, VX6_LINK_UP);
+}
+
+/* How many of the datagrams sent are asks that leave from our address self;
+ * all others fail. */
+static unsigned asked_from(const struct vx6_addr *self)
+{
+	struct net_frame *f;
+	unsigned n = 0;
+
+	while ((f = port_mem_get(node.port)) != NULL) {
+		assert_true(vx6_addr_eq(&f->self, self));
+		give(f);
+		n++;
+	}
+	return n;
+}
+
+static void a_link_is_asked_from_where_we_are(void **state)
+{
+	const struct vx6_addr any = { 0 };
+	struct relay_link *l = &node.relay->link[1];
+	struct abi_link change = { .index = 1 };
+	struct vx6_addr proved, peer;
+	struct vx6_link far;
+	unsigned sent, asks = 0;
+
+	(void)state;
+	bring_up(&far);
+	/* our address, as a datagram's destination told it */
+	proved = l->self = dp_peer(77);
+	/* another address of ours: at once, from any, and with the note */
+	assert_int_equal(relay_link_change(node.relay, &change, node.now),
+			 VX6_OK);
+	assert_true(relay_due(node.relay) <= node.now);
+	assert_true(dp_tick(&node, &sent));
+	assert_true(asked_from(&any) >= 1);
+	assert_int_equal(l->link.state, VX6_LINK_UP);
+	assert_memory_equal(l->note, dp_link(1).note, sizeof(l->note));
+	peer = dp_peer(1);
+	assert_true(vx6_addr_eq(&l->link.addr, &peer));
+	/* nobody said so: the last ask before the end is from any */
+	l->self = proved;
+	while (l->link.state == VX6_LINK_UP && asks++ < 100) {
+		node.now = relay_due(node.relay);
+		assert_true(dp_tick(&node, &sent));
+		bool last = l->link.unanswered + 1u >= VX6_LINK_ASKS;
+
+		asked_from(last ? &any : &proved);
+	}
+	assert_int_equal(l->link.state, VX6_LINK_DOWN);
+}
+
+static void probes_bring_a_link_up(void **state)
+{
 	struct vx6_link far;
 	const struct abi_msg *m;
 	unsigned sent;
 
 	(void)state;
-	/* only link 1 is of interest */
-	assert_int_equal(relay_link_remove(node.relay, 2), VX6_OK);
-	assert_int_equal(relay_link_remove(node.relay, 3), VX6_OK);
-	assert_int_equal(vx6_link_init(&far, &setup, node.now), VX6_OK);
-	assert_true(relay_due(node.relay) <= node.now);
-	for (unsigned round = 0; round < 4; round++) {
-		assert_true(dp_tick(&node, &sent));
-		deliver(&far, 1, &node.port->at, &lo);
-		assert_true(dp_step(&node, &sent));
-		deliver(&far, 1, &node.port->at, &lo);
-	}
-	assert_int_equal(node.relay->link[1].link.state, VX6_LINK_UP);
+	bring_up(&far);
 	m = relay_event(node.relay);
 	assert_non_null(m);
 	assert_int_equal(m->type, ABI_LINK_EVENT);
@@ -278,7 +336,6 @@ static void probes_bring_a_link_up(void **state)
 	assert_int_equal(m->u.link.state, VX6_LINK_UP);
 	while (relay_event(node.relay) != NULL)
 		relay_event_done(node.relay);
-	assert_true(dp_step(&node, &sent)); /* what is under way */
 	/* unanswered asks bring it down, and that is said */
 	for (unsigned i = 0; i < 100; i++) {
 		struct net_frame *f;
@@ -295,8 +352,7 @@ static void probes_bring_a_link_up(void **state)
 		relay_event_done(node.relay);
 		m = relay_event(node.relay);
 	}
-	assert_non_null(m);
-	assert_int_equal(m->u.link.state, VX6_LINK_DOWN);
+	assert_true(m != NULL && m->u.link.state == VX6_LINK_DOWN);
 }
 
 static void forged_probes_are_dropped(void **state)
@@ -321,6 +377,7 @@ int main(void)
 		T(cells_from_above_are_judged),
 		T(a_link_without_address_is_no_route),
 		T(probes_bring_a_link_up),
+		T(a_link_is_asked_from_where_we_are),
 		T(forged_probes_are_dropped),
 	};
 
