@@ -169,6 +169,19 @@ static void own_link_remove(struct plane *p, uint32_t index)
 	o->link[index] = NULL;
 }
 
+static void own_link_afresh(struct plane *p, uint32_t index)
+{
+	struct own *o = (struct own *)p;
+
+	if (index >= o->opt.links_max || !o->link[index])
+		return;
+	struct vx6_link *l = &o->link[index]->link;
+	struct vx6_addr same = l->addr;
+
+	vx6_link_redirect(l, &same, loop_now(o->opt.loop));
+	arm(o);
+}
+
 static enum vx6_status own_half_add(struct plane *p, const struct abi_half *h,
 				    plane_done *done, void *ctx)
 {
@@ -210,6 +223,20 @@ static enum vx6_status own_inject(struct plane *p, uint32_t id,
 	return VX6_UNSUPPORTED; /* only relays have such half-circuits */
 }
 
+/* A cell sent may make the next ask due sooner.  Once a turn is enough. */
+static void cell_sent(struct own *o, struct vx6_link *l)
+{
+	uint64_t now_ns = loop_now(o->opt.loop);
+
+	if (l->cell_tx_ns == now_ns)
+		return;
+	l->cell_tx_ns = now_ns;
+	uint64_t due = vx6_link_due(l);
+
+	if (due < o->timer.due_ns)
+		loop_timer_set(&o->timer, due);
+}
+
 static enum vx6_status own_send(struct plane *p, uint32_t link, uint32_t circ,
 				uint16_t cell_size, const uint8_t *h8,
 				size_t len)
@@ -234,7 +261,7 @@ static enum vx6_status own_send(struct plane *p, uint32_t link, uint32_t circ,
 	if (size > 8 + len)
 		vx6_rand_fill(&o->rnd, at + 8 + len, size - 8 - len);
 	vx6_cell_protect(&l->link.hp_tx, at);
-	l->link.cell_tx_ns = loop_now(o->opt.loop);
+	cell_sent(o, &l->link);
 	l->count.cells_out++;
 	l->count.bytes_out += size;
 	return VX6_OK;
@@ -344,6 +371,7 @@ enum vx6_status plane_own_open(struct plane **p,
 	static const struct plane_ops ops = {
 		.link_add = own_link_add,
 		.link_remove = own_link_remove,
+		.link_afresh = own_link_afresh,
 		.half_add = own_half_add,
 		.half_remove = own_half_remove,
 		.inject = own_inject,
