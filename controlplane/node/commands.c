@@ -400,7 +400,7 @@ static json_t *json_link(struct node *n, const struct peer *p)
 	n->plane->ops->link_info(n->plane, p->index, &info);
 	return json_pack(
 		"{s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:o, s:I, s:b, s:I, s:I, "
-		"s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:I}",
 		"node", node_label(n, p->id, label), "id",
 		vx6_id_text(p->id, id), "index", (json_int_t)p->index,
 		"peer_index", (json_int_t)p->peer_index, "address",
@@ -416,7 +416,8 @@ static json_t *json_link(struct node *n, const struct peer *p)
 		(json_int_t)(open ? (loop_now(n->loop) - p->link_since_ns) /
 					     VX6_SEC
 				  : 0),
-		"cells_in", (json_int_t)info.cells_in, "cells_out",
+		"moves", (json_int_t)p->link_moves, "cells_in",
+		(json_int_t)info.cells_in, "cells_out",
 		(json_int_t)info.cells_out, "bytes_in",
 		(json_int_t)info.bytes_in, "bytes_out",
 		(json_int_t)info.bytes_out);

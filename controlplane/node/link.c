@@ -107,7 +107,7 @@ void link_start(struct peer *p)
 	if (p->link != PEER_LINK_NONE || !p->node->plane->up)
 		return;
 	if (!can_derive(p)) {
-		peer_renew(p);
+		peer_renew(p, "a new link needs a new session");
 		return;
 	}
 	if (!take_index(p)) {
@@ -169,6 +169,17 @@ static bool derive(const struct peer *p, const struct msg_link *theirs,
 	return true;
 }
 
+/* Somebody has to.  Who answers mostly waits for the opener's first ask: its
+ * own would arrive before the opener has the link.  Where the opener is to
+ * learn, it asks where it dialled, which finds whoever takes cells there;
+ * and the answerer asks as well, so that the others are learnt. */
+static bool asks_first(const struct peer *p, const struct msg_link *theirs)
+{
+	if (p->link_opener)
+		return !theirs->learn || p->dialled;
+	return p->learn;
+}
+
 static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 {
 	struct node *n = p->node;
@@ -183,13 +194,12 @@ static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 	if (!derive(p, theirs, &l.keys))
 		return VX6_BAD_STATE;
 	quic_path(p->conn, &path);
-	if (p->link_opener && !theirs->learn) {
+	if (asks_first(p, theirs)) {
 		/* The session proved this IP; only the port is theirs to
-		 * say, so a peer cannot point our cells at a stranger.  Who
-		 * answers waits for the opener's first ask instead: its own
-		 * would arrive before the opener has the link. */
+		 * say, so a peer cannot point our cells at a stranger. */
 		l.peer = path.remote;
-		l.peer.port = theirs->addr.port;
+		if (!theirs->learn)
+			l.peer.port = theirs->addr.port;
 	}
 	l.behind_nat = p->learn;
 	l.u = plane_u(n->plane, &path.remote);
@@ -334,6 +344,10 @@ void link_on_event(struct node *n, uint32_t index, unsigned events)
 
 	if (p && (events & (VX6_LINK_EV_SIZE | VX6_LINK_EV_UP)))
 		size_known(p);
+	if (p && (events & VX6_LINK_EV_MOVED)) {
+		log_info("link", "moved", log_node("peer", p->id));
+		p->link_moves++;
+	}
 	if (!p || !(events & VX6_LINK_EV_DOWN))
 		return;
 	log_warn("link", "down", log_node("peer", p->id));

@@ -107,8 +107,14 @@ enum vx6_status node_learn(struct node *n, const struct peer *from,
 	if (memcmp(env.id, n->id.id, sizeof(env.id)) == 0)
 		return VX6_EXISTS;
 	bool proved = from && memcmp(from->id, env.id, sizeof(env.id)) == 0;
+	struct peer *p = peer_find(n, env.id);
+	struct node_record was = { 0 };
+	enum vx6_status known = p ? node_record(n, env.id, &was)
+				  : VX6_NOT_FOUND;
 
 	st = registry_put(n->reg, &env, rec, proved, node_wall());
+	if (st == VX6_OK && known != VX6_NOT_FOUND)
+		peer_moved_home(p, &was, rec, from == p);
 	if (st == VX6_OK &&
 	    ((rec->roles & NODE_ROLE_RELAY) || rec->via_cnt > 0))
 		peer_tell_record(n, from, bytes, len);
@@ -138,18 +144,36 @@ static bool is_any(const struct vx6_addr *a)
 	return memcmp(a->ip, any, 16) == 0 || memcmp(a->ip, any4, 16) == 0;
 }
 
+struct found { /* addresses of interfaces, on their way into a record */
+	struct node *n;
+	struct node_record *rec;
+	uint16_t port;
+};
+
+static void add_found(void *ctx, const struct vx6_addr *a)
+{
+	const struct found *f = ctx;
+	struct vx6_addr at = *a;
+
+	at.port = f->port;
+	add_endpoint(f->n, f->rec, &at);
+}
+
 static void fill_endpoints(struct node *n, struct node_record *rec)
 {
+	struct found f = { .n = n, .rec = rec };
+
 	for (uint32_t i = 0; i < n->cfg.control.advertise_cnt; i++)
 		add_endpoint(n, rec, &n->cfg.control.advertise[i]);
 	for (unsigned i = 0; i < n->udp_cnt && !n->cfg.control.advertise_cnt;
 	     i++) {
 		const struct vx6_addr *a = &n->listen[i];
 
+		f.port = a->port;
 		if (!is_any(a))
 			add_endpoint(n, rec, a);
 		else
-			node_interfaces(a->port, n, rec, add_endpoint);
+			interfaces_each(add_found, &f);
 	}
 }
 
@@ -206,10 +230,41 @@ void node_publish(struct node *n)
 				      &n->record_len);
 	if (st != VX6_OK)
 		log_error("record", "not-made", log_status(st));
+	memcpy(n->endpoint, rec.endpoint, sizeof(n->endpoint));
+	n->endpoint_cnt = rec.endpoint_cnt;
 	n->expires_s = now + life;
 	arm_record(n);
 	if (n->peers && st == VX6_OK)
 		peer_tell_record(n, NULL, n->record, n->record_len);
+}
+
+static bool told_already(const struct node *n, const struct node_record *rec)
+{
+	if (rec->endpoint_cnt != n->endpoint_cnt)
+		return false;
+	for (unsigned i = 0; i < rec->endpoint_cnt; i++) {
+		const struct node_endpoint *a = &rec->endpoint[i];
+		const struct node_endpoint *b = &n->endpoint[i];
+
+		if (memcmp(a->ip, b->ip, sizeof(a->ip)) != 0 ||
+		    a->control_port != b->control_port ||
+		    a->data_port != b->data_port)
+			return false;
+	}
+	return true;
+}
+
+static void on_interfaces(void *ctx, bool addresses)
+{
+	struct node *n = ctx;
+	struct node_record rec = { 0 };
+
+	fill_endpoints(n, &rec);
+	node_rehome(n, addresses);
+	if (told_already(n, &rec))
+		return;
+	log_info("node", "addresses", log_u64("count", rec.endpoint_cnt));
+	node_publish(n);
 }
 
 static void on_record_timer(void *ctx)
@@ -813,6 +868,10 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 	loop_timer_init(&n->record_timer, n->loop, on_record_timer, n);
 	loop_timer_init(&n->sweep_timer, n->loop, on_sweep, n);
 	on_sweep(n);
+	if (interfaces_watch(&n->interfaces, n->loop, on_interfaces, n) !=
+	    VX6_OK)
+		log_warn("node", "not-watched", log_str("what", "addresses"),
+			 log_str("why", strerror(errno)));
 	node_publish(n);
 	node_services_changed(n);
 	st = commands_open(n, why);
@@ -889,6 +948,7 @@ void node_close(struct node *n)
 	if (n->api)
 		commands_close(n);
 	close_traffic(n);
+	interfaces_close(&n->interfaces);
 	if (n->quic_timer.loop)
 		loop_timer_clear(&n->quic_timer);
 	if (n->record_timer.loop)

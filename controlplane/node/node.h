@@ -12,6 +12,7 @@
  *        chan     what is said inside a circuit           (chan.c)
  *        tunnel   QUIC between a client and an owner      (tunnel.c)
  *        connect  local ports and the tunnels they need   (connect.c)
+ *        rehome   sessions when an address is another     (rehome.c)
  *        plane    where links and cells are               (plane.h)
  *
  * The state machines are in core/; here are their sockets, timers and
@@ -29,6 +30,7 @@
 #include "controlplane/core/ids.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/loop/loop_udp.h"
+#include "controlplane/node/interfaces.h"
 #include "controlplane/node/plane.h"
 #include "controlplane/record/identity.h"
 #include "controlplane/record/node.h"
@@ -105,6 +107,9 @@ struct node {
 	uint32_t relay_cnt, end_cnt, circuit_cnt, next_n;
 
 	struct loop_timer quic_timer, record_timer, sweep_timer;
+	struct interfaces interfaces;
+	struct node_endpoint endpoint[NODE_ENDPOINTS_MAX]; /* in our record */
+	uint8_t endpoint_cnt;
 	uint8_t record[NODE_RECORD_MAX];
 	size_t record_len;
 	uint64_t sequence, expires_s; /* of our record */
@@ -140,12 +145,10 @@ VX6_NONNULL void node_close(struct node *n);
  * out, timers, memory.  Call it from the loop's prepare hook. */
 VX6_NONNULL void node_prepare(struct node *n);
 
-/* node_interfaces gives each address of this host that others may reach to
- * add, with port. */
-VX6_NONNULL void
-node_interfaces(uint16_t port, struct node *n, struct node_record *rec,
-		void (*add)(struct node *n, struct node_record *rec,
-			    const struct vx6_addr *a));
+/* node_rehome moves or makes again what goes over an address that this host
+ * has no more, and where links are concerned, asks anew when one came or
+ * went. */
+VX6_NONNULL void node_rehome(struct node *n, bool addresses);
 
 /* node_is_relay: takes part in other nodes' circuits now. */
 VX6_NONNULL bool node_is_relay(const struct node *n);

@@ -348,7 +348,7 @@ void peer_link_lost(struct peer *p)
 	bool added = p->link >= PEER_LINK_ADDING;
 
 	p->link = PEER_LINK_NONE;
-	p->index = 0;
+	p->index = p->link_moves = 0;
 	n->link[index] = NULL;
 	relay_peer_lost(n, p);
 	circuit_peer_lost(n, p);
@@ -387,7 +387,8 @@ static bool adopt_conn(struct peer *p, struct quic_conn *c)
 		}
 		quic_set_user(old, NULL);
 		forget_session(p);
-		peer_link_lost(p);
+		if (p->link == PEER_LINK_ASKED || p->link == PEER_LINK_ADDING)
+			peer_link_lost(p);
 		quic_close(old, 0, "crossing session", now);
 	}
 	if (!p->body)
@@ -505,11 +506,10 @@ void peer_closed(struct peer *p, struct quic_conn *c,
 	peer_drop(p);
 }
 
-void peer_renew(struct peer *p)
+void peer_renew(struct peer *p, const char *why)
 {
 	p->renew = true;
-	quic_close(p->conn, 0, "a new link needs a new session",
-		   loop_now(p->node->loop));
+	quic_close(p->conn, 0, why, loop_now(p->node->loop));
 }
 
 /* ---- messages ---- */

@@ -73,6 +73,7 @@ struct peer {
 	bool learn; /* we told them to learn our address */
 	uint16_t u;
 	uint64_t link_since_ns;
+	uint32_t link_moves;
 	uint64_t orphan_ns;    /* since when the link has no session; 0 */
 	struct vx6_addr cells; /* where they take cells; none = learnt */
 
@@ -141,8 +142,13 @@ VX6_NONNULL void link_on_close(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_event(struct node *n, uint32_t index, unsigned events);
 /* link_give_up tells the other end that the link is dead, and ends it. */
 VX6_NONNULL void link_give_up(struct peer *p);
-/* peer_renew closes the session and dials again at once. */
-VX6_NONNULL void peer_renew(struct peer *p);
+/* peer_renew closes the session and dials again at once; why is a sentence. */
+VX6_NONNULL void peer_renew(struct peer *p, const char *why);
+/* peer_moved_home: p's record was that and is this.  A session that we have
+ * to an address which is gone from it is made again, unless it brought the
+ * record itself: then it works. */
+VX6_NONNULL void peer_moved_home(struct peer *p, const struct node_record *was,
+				 const struct node_record *is, bool by_itself);
 /* peer_linked: link.c says that p's link is open now, or failed. */
 VX6_NONNULL void peer_linked(struct peer *p, enum vx6_status st);
 

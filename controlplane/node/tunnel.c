@@ -321,6 +321,24 @@ void tunnels_sweep(struct node *n)
 	}
 }
 
+/* The owner's end sees the move; what cannot be moved dies of its silence. */
+void tunnels_rehome(struct node *n)
+{
+	struct quic_path path;
+	struct tunnel *next;
+
+	for (struct tunnel *t = n->tunnels; t; t = next) {
+		next = t->next;
+		if (!t->client || !t->plan.direct || !t->conn)
+			continue;
+		quic_path(t->conn, &path);
+		if (!interfaces_has(&path.local) &&
+		    node_route(n, &path.remote, &path.local) &&
+		    quic_migrate(t->conn, &path, loop_now(n->loop)) != VX6_OK)
+			log_warn("tunnel", "not-moved", log_u64("n", t->n));
+	}
+}
+
 /* ---- looking at them ---- */
 
 static json_t *names(const struct tunnel *t, const struct circuit *c)

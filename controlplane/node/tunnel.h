@@ -110,6 +110,10 @@ VX6_NONNULL void tunnel_closed(struct tunnel *t, const struct quic_close *why);
 /* tunnels_sweep ends owners' tunnels that nobody comes back to. */
 VX6_NONNULL void tunnels_sweep(struct node *n);
 
+/* tunnels_rehome moves direct tunnels that we opened from an address which
+ * this host has no more. */
+VX6_NONNULL void tunnels_rehome(struct node *n);
+
 /* tunnels_prepare tells survival what QUIC knows, once a turn. */
 VX6_NONNULL void tunnels_prepare(struct node *n);
 
