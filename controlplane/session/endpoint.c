@@ -10,7 +10,7 @@
 
 #define STATELESS_BURST 64u /* resets and version negotiations */
 #define STATELESS_NS    (VX6_SEC / 64)
-#define RESET_MIN       43u /* RFC 9000 section 10.3.3 */
+#define RESET_LEAST     21u /* RFC 9000 section 10.3 */
 #define RESET_RAND_MAX  24u
 
 bool quic_raises(const struct quic_conn *c)
@@ -332,10 +332,11 @@ static void send_reset(struct quic_endpoint *ep, const struct quic_path *path,
 {
 	uint8_t token[QUIC_RESET_TOKEN], noise[RESET_RAND_MAX];
 	uint8_t out[QUIC_RESET_TOKEN + RESET_RAND_MAX];
-	size_t rand_len = len - 1 - QUIC_RESET_TOKEN;
+	size_t rand_len;
 
-	if (len < RESET_MIN || !may_answer(ep))
+	if (len <= RESET_LEAST || !may_answer(ep))
 		return;
+	rand_len = len - 1 - QUIC_RESET_TOKEN;
 	if (rand_len > sizeof(noise))
 		rand_len = sizeof(noise);
 	vx6_rand_fill(&ep->rand, noise, rand_len);
@@ -457,7 +458,7 @@ static struct quic_conn *conn_of(struct quic_endpoint *ep,
 	struct quic_conn *c = quic_cids_find(&ep->cids, QUIC_CID_ID, vc->dcid,
 					     vc->dcidlen);
 
-	if (c || (data[0] & 0x80) || len < RESET_MIN - 22)
+	if (c || (data[0] & 0x80) || len < RESET_LEAST)
 		return c;
 	/* noise with a token at its end may be a peer's stateless reset */
 	return quic_cids_find(&ep->cids, QUIC_CID_RESET,
