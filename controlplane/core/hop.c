@@ -227,6 +227,16 @@ void hop_init(struct hop *h, const struct hop_times *times)
 			   .times = *times };
 }
 
+void hop_adopt(struct hop *h, const struct hop_times *times, uint64_t due_ns)
+{
+	*h = (struct hop){ .state = HOP_OPEN,
+			   .next_told = true,
+			   .installed = true,
+			   .code = VX6_CREATED_OK,
+			   .due_ns = due_ns,
+			   .times = *times };
+}
+
 enum vx6_status hop_step(struct hop *h, const struct hop_event *ev,
 			 struct hop_out *out)
 {

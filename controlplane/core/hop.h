@@ -96,6 +96,11 @@ struct hop {
 
 VX6_NONNULL void hop_init(struct hop *h, const struct hop_times *times);
 
+/* hop_adopt makes h one that an earlier vx6d opened and its data plane still
+ * forwards: OPEN, not an end, until due_ns. */
+VX6_NONNULL void hop_adopt(struct hop *h, const struct hop_times *times,
+			   uint64_t due_ns);
+
 /* hop_step tells h one thing and fills out.  VX6_BAD_STATE: the event
  * makes no sense now; nothing changed and out is empty. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define GEN_MASK 0xfffu
+#define GEN_MASK  0xfffu
+#define WHAT_DEAD 0xffffu /* a free slot's word until ids_settle */
 
 static void append(struct ids *t, uint32_t idx)
 {
@@ -44,15 +45,51 @@ uint32_t ids_take(struct ids *t, void *owner, uint16_t what)
 	return (uint32_t)s->gen << IDS_INDEX_BITS | idx;
 }
 
-struct ids_slot *ids_find(struct ids *t, uint32_t id)
+static struct ids_slot *slot_of(struct ids *t, uint32_t id)
 {
 	uint32_t idx = id & IDS_INDEX_MASK;
 
-	if (idx == 0 || idx >= t->cnt)
-		return NULL;
-	struct ids_slot *s = &t->slot[idx];
+	return idx == 0 || idx >= t->cnt ? NULL : &t->slot[idx];
+}
 
-	return s->owner && s->gen == id >> IDS_INDEX_BITS ? s : NULL;
+bool ids_keep(struct ids *t, uint32_t id, void *owner, uint16_t what)
+{
+	struct ids_slot *s = slot_of(t, id);
+	uint32_t next = owner ? id : id + (IDS_INDEX_MASK + 1u);
+
+	if (!s || s->owner || s->what == WHAT_DEAD)
+		return false;
+	s->gen = (uint16_t)(next >> IDS_INDEX_BITS);
+	s->owner = owner;
+	s->what = owner ? what : WHAT_DEAD;
+	t->used += owner ? 1 : 0;
+	return true;
+}
+
+static void line_up(struct ids *t, bool dead)
+{
+	for (uint32_t i = 1; i < t->cnt; i++) {
+		struct ids_slot *s = &t->slot[i];
+
+		if (!s->owner && (s->what == WHAT_DEAD) == dead)
+			append(t, i);
+	}
+}
+
+void ids_settle(struct ids *t)
+{
+	t->head = t->tail = 0;
+	line_up(t, false);
+	line_up(t, true);
+	for (uint32_t i = t->head; i; i = t->slot[i].next)
+		t->slot[i].what = 0;
+}
+
+struct ids_slot *ids_find(struct ids *t, uint32_t id)
+{
+	struct ids_slot *s = slot_of(t, id);
+
+	return s && s->owner && s->gen == id >> IDS_INDEX_BITS ? s : NULL;
 }
 
 void ids_give(struct ids *t, uint32_t id)

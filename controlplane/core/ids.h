@@ -11,6 +11,7 @@
  *
  * Ownership: the caller's memory for the slots.  Threads: one. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/base/compiler.h"
@@ -41,6 +42,15 @@ VX6_NONNULL void ids_init(struct ids *t, struct ids_slot *slot, uint32_t cnt,
 /* ids_take returns a fresh id for owner, or 0 when all are in use. */
 VX6_MUST_CHECK VX6_NONNULL uint32_t ids_take(struct ids *t, void *owner,
 					     uint16_t what);
+
+/* After a restart, on a fresh table and before anything is taken from it:
+ * ids_keep gives id, which an earlier life told, to owner again (NULL: id
+ * is dead, and its slot goes on with the next generation).  False: no such
+ * index, or it was said already.  ids_settle must follow the last ids_keep:
+ * it lines up what is free, slots of dead ids last. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(1) bool ids_keep(struct ids *t, uint32_t id,
+						 void *owner, uint16_t what);
+VX6_NONNULL void ids_settle(struct ids *t);
 
 /* ids_find returns the slot of a living id, or NULL. */
 VX6_NONNULL struct ids_slot *ids_find(struct ids *t, uint32_t id);

@@ -428,6 +428,39 @@ static void the_laws_hold_in_any_story(void **state)
 	assert_in_range(met.four, 100, UINT32_MAX);
 }
 
+/* One that an earlier vx6d opened ends as if it had been opened here. */
+static void an_adopted_circuit_ends_like_any(void **state)
+{
+	static const struct {
+		enum hop_ev kind;
+		uint64_t at_ns;
+		const char *says;
+	} row[] = {
+		{ HOP_EV_TICK,         99,  ""     },
+		{ HOP_EV_TICK,         100, "RPN." },
+		{ HOP_EV_DESTROY_PREV, 1,   "RN."  },
+		{ HOP_EV_LOST_PREV,    1,   "RN."  },
+		{ HOP_EV_DESTROY_NEXT, 1,   "RP."  },
+		{ HOP_EV_LOST_NEXT,    1,   "RP."  },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
+		struct hop_event ev = { .kind = row[i].kind,
+					.now_ns = row[i].at_ns };
+		struct hop_out out;
+		char text[8];
+		struct hop h;
+
+		hop_adopt(&h, &times, 100);
+		assert_int_equal(h.state, HOP_OPEN);
+		assert_int_equal(hop_due(&h), 100);
+		assert_int_equal(hop_step(&h, &ev, &out), VX6_OK);
+		spell(text, &out);
+		assert_string_equal(text, row[i].says);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -437,6 +470,7 @@ int main(void)
 		cmocka_unit_test(a_create_that_was_not_sent_needs_no_destroy),
 		cmocka_unit_test(an_event_that_is_none_is_malformed),
 		cmocka_unit_test(the_laws_hold_in_any_story),
+		cmocka_unit_test(an_adopted_circuit_ends_like_any),
 	};
 
 	return cmocka_run_group_tests_name("hop", test, NULL, NULL);

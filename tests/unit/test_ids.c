@@ -61,6 +61,43 @@ static void the_first_generation_is_the_callers(void **state)
 	}
 }
 
+/* After a restart: ids that were told are kept or dead, and neither is told
+ * to anybody as long as there are others. */
+static void ids_of_an_earlier_life(void **state)
+{
+	struct ids_slot slot[FEW];
+	struct ids t;
+	uint32_t kept = 0x12300005u, dead = 0xfff00003u, got = 0;
+
+	(void)state;
+	ids_init(&t, slot, FEW, 9);
+	assert_true(ids_keep(&t, kept, &owner_a, 3));
+	assert_true(ids_keep(&t, dead, NULL, 0));
+	assert_false(ids_keep(&t, kept ^ 0x00100000u, &owner_b, 3));
+	assert_false(ids_keep(&t, kept, NULL, 0));
+	assert_false(ids_keep(&t, dead, &owner_b, 3));
+	assert_false(ids_keep(&t, 0x12300000u, &owner_b, 3));
+	assert_false(ids_keep(&t, 0x12300000u | FEW, &owner_b, 3));
+	assert_false(ids_keep(&t, UINT32_MAX, &owner_b, 3));
+	ids_settle(&t);
+	assert_int_equal(t.used, 1);
+	assert_ptr_equal(ids_find(&t, kept)->owner, &owner_a);
+	assert_int_equal(ids_find(&t, kept)->what, 3);
+	assert_null(ids_find(&t, dead));
+	for (uint32_t k = 1; k < FEW - 2; k++) {
+		got = ids_take(&t, &owner_b, 1);
+		assert_int_equal(gen_of(got), 9);
+		assert_int_not_equal(index_of(got), index_of(kept));
+		assert_int_not_equal(index_of(got), index_of(dead));
+	}
+	assert_int_equal(ids_take(&t, &owner_b, 1), 3u); /* 0xfff, then 0 */
+	assert_int_equal(ids_take(&t, &owner_b, 1), 0);
+	ids_give(&t, kept);
+	assert_int_equal(ids_take(&t, &owner_b, 1), kept + 0x00100000u);
+	ids_give(&t, got);
+	assert_int_equal(ids_take(&t, &owner_b, 1), got + 0x00100000u);
+}
+
 static void an_id_finds_its_owner(void **state)
 {
 	struct ids_slot slot[4];
@@ -296,6 +333,7 @@ int main(void)
 {
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(the_first_generation_is_the_callers),
+		cmocka_unit_test(ids_of_an_earlier_life),
 		cmocka_unit_test(an_id_finds_its_owner),
 		cmocka_unit_test(what_is_no_living_id_is_ignored),
 		cmocka_unit_test(
