@@ -11,8 +11,8 @@
 
 #include <sodium.h>
 
+#include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
-#include "controlplane/node/note.h"
 #include "controlplane/node/tunnel.h"
 #include "controlplane/record/message.h"
 #include "dataplane/wire/ctl.h"
@@ -191,7 +191,13 @@ static void do_install(struct circuit *c)
 		.kind = ABI_HALF_LOCAL,
 	};
 
-	note_write(h.note, NOTE_ORIGIN, 0, c->first->id);
+	struct note note = {
+		.use = NOTE_ORIGIN,
+		.life_s = (uint32_t)(c->origin.times.life_ns / VX6_SEC),
+	};
+
+	memcpy(note.node, c->first->id, sizeof(note.node));
+	note_emit(h.note, &note);
 	c->pending++;
 	if (plane->ops->half_add(plane, &h, added, c) != VX6_OK) {
 		c->pending--;
@@ -516,6 +522,47 @@ bool circuit_on_destroy(struct peer *p, const uint8_t *body, size_t len)
 	peer_send(p, VX6_MSG_DESTROYED, out, sizeof(out));
 	step(c, ORIGIN_EV_DESTROY, 0, 0);
 	return true;
+}
+
+uint32_t circuit_pairs(const struct peer *p, struct vx6_msg_pair *to,
+		       uint32_t cap)
+{
+	uint32_t n = 0;
+
+	for (struct circuit *c = p->node->circuits; c && n < cap; c = c->next)
+		if (c->first == p && (c->origin.state == ORIGIN_INSTALL ||
+				      c->origin.state == ORIGIN_OPEN))
+			to[n++] = (struct vx6_msg_pair){ c->back_id,
+							 c->forward_id };
+	return n;
+}
+
+void circuit_told(struct peer *p, uint32_t ours, uint32_t theirs,
+		  uint32_t stamp)
+{
+	struct circuit *c = mine(p, ours);
+
+	if (c && c->forward_id == theirs)
+		c->told = stamp;
+}
+
+/* As with lose: the list is looked at afresh after each. */
+unsigned circuit_lacked(struct peer *p, uint64_t since_ns, uint32_t stamp)
+{
+	struct circuit *c = p->node->circuits;
+	unsigned ended = 0;
+
+	while (c) {
+		if (c->first == p && c->origin.state == ORIGIN_OPEN &&
+		    c->opened_ns < since_ns && c->told != stamp) {
+			step(c, ORIGIN_EV_DESTROY, 0, 0);
+			ended++;
+			c = p->node->circuits;
+			continue;
+		}
+		c = c->next;
+	}
+	return ended;
 }
 
 /* A step may end other circuits as well (a tunnel gives up), so the list

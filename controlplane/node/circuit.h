@@ -57,6 +57,7 @@ struct circuit {
 	uint8_t ping_body[8];
 	uint64_t rtt_ns[VX6_HOPS_MAX]; /* 0: no PONG yet */
 	unsigned rtt_told;
+	uint32_t told;    /* the last list of the first hop's that had it */
 	uint32_t pending; /* adds in the plane */
 	bool gone;        /* let go: first is not held any more */
 	bool released;
@@ -93,6 +94,14 @@ VX6_MUST_CHECK VX6_NONNULL bool
 circuit_on_fail(struct peer *p, const uint8_t *body, size_t len);
 VX6_MUST_CHECK VX6_NONNULL bool
 circuit_on_destroy(struct peer *p, const uint8_t *body, size_t len);
+
+/* As relay_pairs, relay_told and relay_lacked, of circuits that we chose. */
+VX6_NONNULL uint32_t circuit_pairs(const struct peer *p,
+				   struct vx6_msg_pair *to, uint32_t cap);
+VX6_NONNULL void circuit_told(struct peer *p, uint32_t ours, uint32_t theirs,
+			      uint32_t stamp);
+VX6_NONNULL unsigned circuit_lacked(struct peer *p, uint64_t since_ns,
+				    uint32_t stamp);
 
 VX6_NONNULL void circuit_peer_lost(struct node *n, struct peer *p);
 /* circuit_peer_silent: p's session does not answer; circuits that wait for

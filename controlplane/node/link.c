@@ -7,8 +7,12 @@
 
 #include <sodium.h>
 
+#include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
+#include "controlplane/node/compare.h"
 #include "controlplane/node/peer.h"
+
+#define DIAL_NS (5 * VX6_MS) /* between dials for links taken up */
 
 static uint32_t free_index(struct node *n)
 {
@@ -140,6 +144,7 @@ static void added(void *ctx, enum vx6_status st)
 	}
 	if (st == VX6_OK) {
 		p->link = PEER_LINK_OPEN;
+		p->unsettled = false;
 		p->link_since_ns = loop_now(p->node->loop);
 		if (!p->link_opener)
 			say_ok(p); /* not before cells would be taken */
@@ -180,6 +185,14 @@ static bool asks_first(const struct peer *p, const struct msg_link *theirs)
 	return p->learn;
 }
 
+static void note(const struct peer *p, uint8_t out[ABI_NOTE_LEN])
+{
+	struct note m = { .use = NOTE_LINK, .opener = p->link_opener };
+
+	memcpy(m.node, p->id, sizeof(m.node));
+	note_emit(out, &m);
+}
+
 static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 {
 	struct node *n = p->node;
@@ -207,9 +220,8 @@ static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 		l.u = theirs->u;
 	p->peer_index = theirs->index;
 	p->u = l.u;
-	p->cells = l.peer;
 	p->link = PEER_LINK_ADDING;
-	memcpy(l.note, p->id, sizeof(p->id));
+	note(p, l.note);
 	peer_hold(p);
 	enum vx6_status st = n->plane->ops->link_add(n->plane, &l, added, p);
 
@@ -228,6 +240,20 @@ static void failed(struct peer *p, uint32_t index, enum vx6_status st)
 	peer_linked(p, st);
 }
 
+/* Both ends have the link: circuits are compared next. */
+static void settled(struct peer *p)
+{
+	bool first = p->unsettled;
+
+	p->unsettled = false;
+	quic_settle(p->conn);
+	if (!first)
+		return;
+	log_info("link", "kept", log_node("peer", p->id));
+	compare_send(p);
+	peer_linked(p, VX6_OK);
+}
+
 static void answer_adoption(struct peer *p, const struct msg_link *theirs)
 {
 	struct msg_link m;
@@ -242,20 +268,13 @@ static void answer_adoption(struct peer *p, const struct msg_link *theirs)
 	m.adopt_own = p->index;
 	m.adopt_peer = p->peer_index;
 	say(p, MSG_LINK_OK, &m);
-	quic_settle(p->conn);
+	settled(p);
 }
 
-void link_on_open(struct peer *p, const uint8_t *body, size_t len)
+static void asked(struct peer *p, const struct msg_link *theirs)
 {
-	struct msg_link theirs;
-
-	if (msg_link_parse(body, len, &theirs) != VX6_OK) {
-		quic_close(p->conn, VX6_MALFORMED, "LINK_OPEN is malformed",
-			   loop_now(p->node->loop));
-		return;
-	}
-	if (theirs.adopt) {
-		answer_adoption(p, &theirs);
+	if (theirs->adopt) {
+		answer_adoption(p, theirs);
 		return;
 	}
 	if (p->link == PEER_LINK_ASKED) {
@@ -267,15 +286,68 @@ void link_on_open(struct peer *p, const uint8_t *body, size_t len)
 	if (p->link != PEER_LINK_NONE)
 		peer_link_lost(p);
 	if (!p->node->plane->up || !take_index(p)) {
-		refuse(p, theirs.index, MSG_LINK_NO_ROOM);
+		refuse(p, theirs->index, MSG_LINK_NO_ROOM);
 		return;
 	}
 	p->link_opener = false;
-	p->learn = !theirs.learn && !node_is_relay(p->node);
-	enum vx6_status st = add(p, &theirs);
+	p->learn = !theirs->learn && !node_is_relay(p->node);
+	enum vx6_status st = add(p, theirs);
 
 	if (st != VX6_OK)
-		failed(p, theirs.index, st);
+		failed(p, theirs->index, st);
+}
+
+void link_on_open(struct peer *p, const uint8_t *body, size_t len)
+{
+	if (msg_link_parse(body, len, &p->held) != VX6_OK) {
+		quic_close(p->conn, VX6_MALFORMED, "LINK_OPEN is malformed",
+			   loop_now(p->node->loop));
+		return;
+	}
+	p->is_held = p->node->plane->coming;
+	if (!p->is_held)
+		asked(p, &p->held);
+}
+
+/* Who was dialled is asked; it asks by itself only for what is new. */
+void link_plane_up(struct peer *p)
+{
+	if (p->is_held) {
+		p->is_held = false;
+		asked(p, &p->held);
+	} else if (p->dialled || p->link == PEER_LINK_NONE) {
+		link_start(p);
+	}
+}
+
+/* The data plane is not there after all. */
+void link_held_long(struct peer *p)
+{
+	if (!p->is_held || p->node->plane->coming)
+		return;
+	p->is_held = false;
+	asked(p, &p->held);
+}
+
+bool link_adopt(struct node *n, const struct adopt_link *l, uint32_t nth)
+{
+	struct peer *p = peer_get(n, l->note.node);
+
+	if (!p)
+		return false;
+	n->link[l->index] = p;
+	p->index = l->index;
+	p->peer_index = l->peer_index;
+	p->link = PEER_LINK_OPEN;
+	p->link_opener = l->note.opener;
+	p->learn = l->behind_nat;
+	p->u = l->u_proved && l->u_proved < l->u ? l->u_proved : l->u;
+	p->unsettled = true;
+	p->adopted = p->state != PEER_READY;
+	p->link_since_ns = p->orphan_ns = loop_now(n->loop);
+	if (p->state == PEER_IDLE)
+		peer_dial_in(p, nth * DIAL_NS);
+	return true;
 }
 
 void link_on_ok(struct peer *p, const uint8_t *body, size_t len)
@@ -290,7 +362,7 @@ void link_on_ok(struct peer *p, const uint8_t *body, size_t len)
 	if (theirs.adopt && p->link == PEER_LINK_OPEN &&
 	    theirs.adopt_own == p->peer_index &&
 	    theirs.adopt_peer == p->index) {
-		quic_settle(p->conn);
+		settled(p);
 		return;
 	}
 	if (theirs.adopt || p->link != PEER_LINK_ASKED || !p->link_opener) {
@@ -311,8 +383,7 @@ void link_on_close(struct peer *p, const uint8_t *body, size_t len)
 		return;
 	if (p->link == PEER_LINK_NONE || m.index != p->index)
 		return;
-	bool again = p->link == PEER_LINK_OPEN && p->dialled &&
-		     m.reason == MSG_LINK_UNKNOWN;
+	bool again = p->unsettled && p->dialled && m.reason == MSG_LINK_UNKNOWN;
 
 	peer_link_lost(p);
 	if (again)

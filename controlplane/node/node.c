@@ -16,6 +16,7 @@
 
 #include "controlplane/api/version.h"
 #include "controlplane/loop/log.h"
+#include "controlplane/node/adopt.h"
 #include "controlplane/node/circuit.h"
 #include "controlplane/node/commands.h"
 #include "controlplane/node/connect.h"
@@ -644,19 +645,27 @@ static bool take_tables(struct node *n)
 	return true;
 }
 
-static void on_state(void *ctx, bool up)
+static void plane_down(struct node *n)
+{
+	struct peer *next;
+
+	n->in_plane = true;
+	for (struct peer *p = n->peers; p; p = next) {
+		next = p->next;
+		link_give_up(p);
+	}
+	n->in_plane = false;
+	node_publish(n);
+}
+
+/* What a data plane has of this life was told dead when it was lost. */
+static void on_state(void *ctx, bool up, struct adopt *found)
 {
 	struct node *n = ctx;
 	struct peer *next;
 
 	if (!up) {
-		n->in_plane = true;
-		for (struct peer *p = n->peers; p; p = next) {
-			next = p->next;
-			link_give_up(p);
-		}
-		n->in_plane = false;
-		node_publish(n);
+		plane_down(n);
 		return;
 	}
 	if (!take_tables(n)) {
@@ -664,11 +673,14 @@ static void on_state(void *ctx, bool up)
 		loop_stop(n->loop);
 		return;
 	}
+	if (found && !n->adopted)
+		adopt_found(n, found);
+	n->adopted = true;
 	node_publish(n);
 	for (struct peer *p = n->peers; p; p = next) {
 		next = p->next;
 		if (p->state == PEER_READY && p->hello_got)
-			link_start(p);
+			link_plane_up(p);
 	}
 }
 

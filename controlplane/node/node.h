@@ -14,6 +14,8 @@
  *        connect  local ports and the tunnels they need   (connect.c)
  *        rehome   sessions when an address is another     (rehome.c)
  *        plane    where links and cells are               (plane.h)
+ *        adopt    what an earlier vx6d left in the plane  (adopt.c)
+ *        compare  circuits after a lost session           (compare.c)
  *
  * The state machines are in core/; here are their sockets, timers and
  * memory.  Everything runs on the loop's thread; public-key work of CREATE
@@ -105,6 +107,7 @@ struct node {
 	struct tunnel *tunnels;
 	struct forward_job *forwards;
 	uint32_t relay_cnt, end_cnt, circuit_cnt, next_n;
+	uint32_t compare_n; /* of the last list of circuits that came */
 
 	struct loop_timer quic_timer, record_timer, sweep_timer;
 	struct interfaces interfaces;
@@ -117,6 +120,7 @@ struct node {
 	struct node_grave *graves;
 	bool closing;
 	bool in_plane; /* state callback: links are being torn down */
+	bool adopted;  /* the plane was up once: no earlier life's any more */
 	int lock_fd;
 	char dp_path[CONFIG_PATH_TEXT + 32];
 	uint8_t via[NODE_VIA_MAX][32]; /* in the record now */

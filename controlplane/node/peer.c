@@ -11,11 +11,13 @@
 
 #include "controlplane/loop/log.h"
 #include "controlplane/node/circuit.h"
+#include "controlplane/node/compare.h"
 #include "controlplane/node/relay.h"
 
 #define CROSSING_NS  (10 * VX6_SEC)
-#define RECORD_RATE  64u   /* a second and session, once the burst is used */
-#define RECORD_BURST 1024u /* four times what a peer sends after HELLO */
+#define CROSSED_NS   VX6_SEC /* after HELLO nothing is crossing any more */
+#define RECORD_RATE  64u     /* a second and session, once the burst is used */
+#define RECORD_BURST 1024u   /* four times what a peer sends after HELLO */
 #define WANTED_RATE  1u
 #define WANTED_BURST 8u
 
@@ -50,7 +52,9 @@ static void forget_session(struct peer *p)
 	p->conn = NULL;
 	p->state = PEER_IDLE;
 	p->stream = -1;
-	p->hello_sent = p->hello_got = false;
+	p->hello_sent = p->hello_got = p->is_held = false;
+	p->unsettled = p->link == PEER_LINK_OPEN;
+	p->compare.due = false;
 	free(p->body);
 	p->body = NULL;
 }
@@ -146,6 +150,13 @@ static struct peer *peer_new(struct node *n, const uint8_t id[32])
 	return p;
 }
 
+struct peer *peer_get(struct node *n, const uint8_t id[32])
+{
+	struct peer *p = peer_find(n, id);
+
+	return p ? p : peer_new(n, id);
+}
+
 static bool may_dial(const struct node *n, const struct vx6_addr *a)
 {
 	return n->cfg.dial_private || !vx6_addr_is_private(a);
@@ -223,12 +234,26 @@ static void dial_or_later(struct peer *p)
 	peer_drop(p);
 }
 
+/* A link whose circuits live on wants its session back from whoever dialled
+ * it; after a restart nobody remembers who that was. */
+static bool keeps_session(const struct peer *p)
+{
+	return p->wanted || (p->link == PEER_LINK_OPEN &&
+			     (p->adopted || (p->dialled && p->refs > 0)));
+}
+
+void peer_dial_in(struct peer *p, uint64_t wait_ns)
+{
+	p->retry_ns = loop_now(p->node->loop) + wait_ns;
+	loop_timer_set(&p->timer, p->retry_ns);
+}
+
 static void redial_later(struct peer *p)
 {
 	const struct config_timers *t = &p->node->cfg.timers;
 	uint32_t jitter = p->node->cfg.redial_jitter;
 
-	if (!p->wanted || p->node->closing) {
+	if (!keeps_session(p) || p->node->closing) {
 		p->retry_ns = 0;
 		return;
 	}
@@ -239,8 +264,7 @@ static void redial_later(struct peer *p)
 			(100u - jitter +
 			 vx6_rand_below(&p->node->rnd, 2u * jitter + 1u));
 
-	p->retry_ns = loop_now(p->node->loop) + wait;
-	loop_timer_set(&p->timer, p->retry_ns);
+	peer_dial_in(p, wait);
 }
 
 static void unused_check(struct peer *p)
@@ -276,10 +300,8 @@ static void on_timer(void *ctx)
 struct peer *peer_want(struct node *n, const uint8_t id[32],
 		       const struct vx6_addr *place)
 {
-	struct peer *p = peer_find(n, id);
+	struct peer *p = peer_get(n, id);
 
-	if (!p)
-		p = peer_new(n, id);
 	if (!p)
 		return NULL;
 	p->wanted = true;
@@ -307,7 +329,8 @@ void peer_seek(struct node *n, const uint8_t id[32], struct peer_wait *w)
 		w->done(w->ctx, NULL, VX6_UNREACHABLE);
 		return;
 	}
-	if (p->link == PEER_LINK_OPEN && p->state == PEER_READY) {
+	if (p->link == PEER_LINK_OPEN && !p->unsettled &&
+	    p->state == PEER_READY) {
 		w->done(w->ctx, p, VX6_OK);
 		return;
 	}
@@ -364,15 +387,30 @@ void peer_linked(struct peer *p, enum vx6_status st)
 
 /* ---- quic's events ---- */
 
-/* Of two crossing sessions the one dialled by the lower node ID stays. */
+/* Of two crossing sessions the one dialled by the lower node ID stays.  Who
+ * dials although the one that we dialled stood was restarted. */
 static bool new_one_stays(const struct peer *p, bool new_is_ours)
 {
 	bool we_are_lower = memcmp(p->node->id.id, p->id, sizeof(p->id)) < 0;
-	uint64_t age = loop_now(p->node->loop) - p->dialled_ns;
+	uint64_t now = loop_now(p->node->loop);
+	bool stood = p->state == PEER_READY && p->hello_got &&
+		     now - p->since_ns > CROSSED_NS;
 
-	if (p->dialled == new_is_ours || age > CROSSING_NS)
+	if (p->dialled == new_is_ours || stood ||
+	    now - p->dialled_ns > CROSSING_NS)
 		return true; /* no crossing: the peer has made a new one */
 	return new_is_ours == we_are_lower;
+}
+
+/* The link may live on without its session, what was asked over it not:
+ * nobody is left who would answer. */
+static void session_lost(struct peer *p)
+{
+	forget_session(p);
+	if (p->link == PEER_LINK_ASKED || p->link == PEER_LINK_ADDING)
+		peer_link_lost(p);
+	relay_peer_silent(p->node, p);
+	circuit_peer_silent(p->node, p);
 }
 
 static bool adopt_conn(struct peer *p, struct quic_conn *c)
@@ -386,9 +424,7 @@ static bool adopt_conn(struct peer *p, struct quic_conn *c)
 			return false;
 		}
 		quic_set_user(old, NULL);
-		forget_session(p);
-		if (p->link == PEER_LINK_ASKED || p->link == PEER_LINK_ADDING)
-			peer_link_lost(p);
+		session_lost(p);
 		quic_close(old, 0, "crossing session", now);
 	}
 	if (!p->body)
@@ -409,12 +445,11 @@ void peer_ready(struct node *n, struct quic_conn *c)
 	bool ours = quic_is_client(c);
 
 	if (!p)
-		p = peer_find(n, quic_peer(c));
-	if (!p)
-		p = peer_new(n, quic_peer(c));
+		p = peer_get(n, quic_peer(c));
 	if (!p || !adopt_conn(p, c))
 		return;
 	p->state = PEER_READY;
+	p->adopted = false;
 	p->dialled = ours;
 	p->since_ns = now;
 	if (!ours) {
@@ -482,10 +517,8 @@ void peer_closed(struct peer *p, struct quic_conn *c,
 	peer_hold(p);
 	bool was = p->state == PEER_READY;
 
-	forget_session(p);
+	session_lost(p);
 	lost_words(p, why);
-	if (p->link == PEER_LINK_ASKED || p->link == PEER_LINK_ADDING)
-		peer_link_lost(p);
 	if (was)
 		log_info("session", "down", log_node("peer", p->id),
 			 log_str("reason", why->reason));
@@ -722,8 +755,8 @@ static void dispatch(struct peer *p, unsigned type, const uint8_t *body,
 		quic_close(p->conn, 0, "peer said GOAWAY",
 			   loop_now(p->node->loop));
 		return;
+	case VX6_MSG_CIRCUITS: compare_on_circuits(p, body, len); return;
 	case VX6_MSG_DESTROYED: /* ids carry generations: nothing to do */
-	case VX6_MSG_CIRCUITS:
 	case VX6_MSG_DHT_ASK:
 	case VX6_MSG_DHT_ANSWER: return;
 	}
@@ -786,6 +819,7 @@ void peers_sweep(struct node *n)
 			continue;
 		}
 		p->orphan_ns = 0;
+		link_held_long(p);
 		quic_stats(p->conn, &q);
 		if (q.first_unanswered_ns >= now ||
 		    now - q.first_unanswered_ns < n->cfg.timers.create_hop_ns)

@@ -18,7 +18,13 @@
  *
  * When a session is lost its link lives on while it is judged alive, and
  * circuits with it; a new session asks whether the other end has the link
- * still, and makes a new one where it has not.
+ * still, and makes a new one where it has not.  Until that is answered the
+ * link is `unsettled`: its cells flow, nobody builds on it.  Then circuits
+ * are compared (compare.c).  A link that was found in the data plane after
+ * our own restart (link_adopt) is such a link without session.
+ *
+ * While it is not known yet what the data plane holds, a LINK_OPEN is
+ * `held`: it is answered when that is known.
  *
  * Ownership: the node's list; refs counts the circuits that point here. */
 
@@ -26,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controlplane/core/adopt.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/node/node.h"
 #include "controlplane/record/message.h"
@@ -67,6 +74,10 @@ struct peer {
 	bool clock_told;
 
 	enum peer_link link;
+	bool unsettled; /* OPEN, and this session has not said so yet */
+	bool adopted;   /* of an earlier vx6d; until a session is up */
+	bool is_held;
+	struct msg_link held;
 	uint32_t index, peer_index; /* ours 0 = none */
 	uint8_t nonce[16];
 	bool link_opener;
@@ -74,8 +85,12 @@ struct peer {
 	uint16_t u;
 	uint64_t link_since_ns;
 	uint32_t link_moves;
-	uint64_t orphan_ns;    /* since when the link has no session; 0 */
-	struct vx6_addr cells; /* where they take cells; none = learnt */
+	uint64_t orphan_ns; /* since when the link has no session; 0 */
+	struct {
+		bool due;       /* one list is owed for this session */
+		uint32_t stamp; /* of the one that comes in */
+		uint16_t part;  /* that comes next */
+	} compare;
 
 	struct loop_timer timer; /* dial again, unused, orphan */
 	uint64_t backoff_ns;
@@ -102,6 +117,12 @@ VX6_NONNULL void peer_unseek(struct peer_wait *w);
 
 /* peer_find: known to us, with or without session, or NULL. */
 VX6_NONNULL struct peer *peer_find(struct node *n, const uint8_t id[32]);
+
+/* peer_get is peer_find, or a new one; NULL: no memory. */
+VX6_NONNULL struct peer *peer_get(struct node *n, const uint8_t id[32]);
+
+/* peer_dial_in plans a dial for a link that has no session. */
+VX6_NONNULL void peer_dial_in(struct peer *p, uint64_t wait_ns);
 
 /* peer_want keeps a session with id, at place if that is not none. */
 struct peer *peer_want(struct node *n, const uint8_t id[32],
@@ -140,6 +161,14 @@ VX6_NONNULL void link_on_open(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_ok(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_close(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void link_on_event(struct node *n, uint32_t index, unsigned events);
+/* link_adopt takes up a link that an earlier vx6d left in the data plane;
+ * nth spreads the dials of many.  False: no memory. */
+VX6_MUST_CHECK VX6_NONNULL bool
+link_adopt(struct node *n, const struct adopt_link *l, uint32_t nth);
+/* link_plane_up: the data plane is there now, and p's session was before. */
+VX6_NONNULL void link_plane_up(struct peer *p);
+/* link_held_long answers a held LINK_OPEN where no data plane came. */
+VX6_NONNULL void link_held_long(struct peer *p);
 /* link_give_up tells the other end that the link is dead, and ends it. */
 VX6_NONNULL void link_give_up(struct peer *p);
 /* peer_renew closes the session and dials again at once; why is a sentence. */

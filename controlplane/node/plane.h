@@ -29,6 +29,7 @@
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
 
+struct adopt;
 struct loop;
 struct plane;
 
@@ -41,9 +42,11 @@ struct plane_events {
 			size_t len);
 	void (*link)(void *ctx, uint32_t index, unsigned events);
 	void (*half)(void *ctx, uint32_t id, enum abi_half_event event);
-	/* up: links may be added now (empty: nothing is installed);
-	 * otherwise: all links and circuits of this node are dead. */
-	void (*state)(void *ctx, bool up);
+	/* up: links may be added now.  found, NULL in the own form, is what
+	 * the data plane has installed already; rows whose verdict is not
+	 * ADOPT_KEEP when this returns are taken out.  Otherwise: all links
+	 * and circuits of this node are dead; found is NULL. */
+	void (*state)(void *ctx, bool up, struct adopt *found);
 };
 
 typedef void plane_done(void *ctx, enum vx6_status st);
@@ -91,6 +94,7 @@ struct plane {
 	struct plane_events ev;
 	void *ctx;
 	bool up;                /* links may be added */
+	bool coming;            /* not up yet, but nothing says it is away */
 	bool relays;            /* FORWARD and BACKWARD halves are possible */
 	struct vx6_addr listen; /* where cells arrive; ip may be any */
 	uint16_t u_v4, u_v6;    /* largest UDP payload */

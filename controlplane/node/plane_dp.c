@@ -2,12 +2,14 @@
 
 /* plane_dp: the plane that is vx6-dataplane, behind its socket and ring.
  *
- *     AWAY --connect--> HELLO --WELCOME--> SWEEP --DUMP_END--> UP
- *       ^                                                       |
- *       +---------------- socket lost --------------------------+
+ *     AWAY --connect--> HELLO --WELCOME--> TAKE --DUMP_END--> UP
+ *       ^                                                      |
+ *       +---------------- socket lost -------------------------+
  *
- * SWEEP takes out what an earlier vx6d left there: its sessions and keys
- * are gone, so nobody could ever close those circuits. */
+ * TAKE collects what is installed there.  The node then says what it takes
+ * up; the rest is swept, a few commands at a time, so that the queue keeps
+ * room for others.  What the data plane tells in between is newer than the
+ * dump: a link that went down is not taken up. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +17,26 @@
 
 #include <sodium.h>
 
+#include "controlplane/core/adopt.h"
 #include "controlplane/loop/log.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/node/plane.h"
 #include "dataplane/abi/ring.h"
 #include "dataplane/base/clock.h"
 
-#define AGAIN_NS  VX6_SEC
+#define AGAIN_NS  (VX6_SEC / 4)
 #define QUEUE_MAX 4096u /* commands not yet taken by the socket */
 #define WAIT_MAX  8192u /* commands not yet answered; a power of two */
 #define CELLS_MAX 512u  /* taken from the ring in one go */
+#define SWEEP_MAX (QUEUE_MAX / 4) /* of them from the sweep */
 
-enum dp_state { DP_AWAY, DP_HELLO, DP_SWEEP, DP_UP };
+_Static_assert((int)ADOPT_FORWARD == (int)ABI_HALF_FORWARD &&
+		       (int)ADOPT_BACKWARD == (int)ABI_HALF_BACKWARD &&
+		       (int)ADOPT_LOCAL == (int)ABI_HALF_LOCAL &&
+		       NOTE_LEN == ABI_NOTE_LEN,
+	       "core/adopt reads what the door says");
+
+enum dp_state { DP_AWAY, DP_HELLO, DP_TAKE, DP_UP };
 
 struct waiting {
 	plane_done *done;
@@ -54,12 +64,16 @@ struct dp {
 	struct waiting wait[WAIT_MAX];
 	struct queued *head, **tail;
 	uint32_t queued;
+	struct adopt found; /* the first dump, until it is swept */
+	uint32_t links_cap, halves_cap;
+	uint32_t swept; /* rows looked at: links, then halves */
 	/* As events and the last dump say. */
 	struct plane_link_info *info;      /* by link index */
 	struct plane_half_info *half_info; /* by index of the id */
 };
 
 static void lost(struct dp *d, const char *why);
+static void sweep(struct dp *d);
 
 /* ---- out ---- */
 
@@ -87,6 +101,7 @@ static void flush_queue(struct dp *d)
 			return;
 		}
 	}
+	sweep(d);
 	watch_out(d);
 }
 
@@ -342,24 +357,136 @@ static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 		lost(d, "gave no ring that can be used");
 		return;
 	}
-	d->state = DP_SWEEP;
+	d->state = DP_TAKE;
 	if (say(d, &sub) != VX6_OK || say(d, &dump) != VX6_OK)
 		lost(d, "cannot be written to");
+}
+
+/* ---- what is there already ---- */
+
+static void drop_found(struct dp *d)
+{
+	free(d->found.link);
+	free(d->found.half);
+	d->found = (struct adopt){ 0 };
+	d->links_cap = d->halves_cap = d->swept = 0;
+}
+
+/* Room for one row more, or NULL; there are no more rows than indices. */
+static void *grow(void *rows, uint32_t *cap, uint32_t cnt, uint32_t most,
+		  size_t each)
+{
+	uint32_t want = *cap ? *cap * 2u : 64u;
+	void *more;
+
+	if (cnt < *cap)
+		return rows;
+	if (cnt >= most)
+		return NULL;
+	more = realloc(rows, want * each);
+	if (more)
+		*cap = want;
+	return more;
+}
+
+static void found_link(struct dp *d, const struct abi_link *l)
+{
+	struct adopt *a = &d->found;
+	struct adopt_link *rows = grow(a->link, &d->links_cap, a->link_cnt,
+				       d->plane.links_max, sizeof(*rows));
+
+	if (!rows) {
+		lost(d, "has more links than there is room for");
+		return;
+	}
+	a->link = rows;
+	struct adopt_link *to = &a->link[a->link_cnt++];
+
+	*to = (struct adopt_link){ .index = l->index,
+				   .peer_index = l->peer_index,
+				   .u = l->u,
+				   .u_proved = l->u_proved,
+				   .behind_nat = l->behind_nat != 0 };
+	to->known = note_parse(&to->note, l->note) == VX6_OK;
+}
+
+static void found_half(struct dp *d, const struct abi_half *h)
+{
+	struct adopt *a = &d->found;
+	struct adopt_half *rows = grow(a->half, &d->halves_cap, a->half_cnt,
+				       d->plane.halves_max, sizeof(*rows));
+
+	if (!rows) {
+		lost(d, "has more half-circuits than there is room for");
+		return;
+	}
+	a->half = rows;
+	struct adopt_half *to = &a->half[a->half_cnt++];
+
+	*to = (struct adopt_half){ .id = h->id,
+				   .in_link = h->in_link,
+				   .out_link = h->out_link,
+				   .out_id = h->out_id,
+				   .size_in = h->cell_size_in,
+				   .size_out = h->cell_size_out,
+				   .kind = h->kind,
+				   .suite = h->suite,
+				   .start_rx = h->start_rx,
+				   .left_ns = h->life_ns };
+	to->known = note_parse(&to->note, h->note) == VX6_OK;
+}
+
+static void went_down(struct dp *d)
+{
+	for (uint32_t i = 0; i < d->found.link_cnt; i++) {
+		struct adopt_link *l = &d->found.link[i];
+
+		l->down = l->index < d->plane.links_max &&
+			  d->info[l->index].state == VX6_LINK_DOWN;
+	}
+}
+
+/* Links first: their indices are wanted again soonest, and half-circuits
+ * on them go with them. */
+static void sweep(struct dp *d)
+{
+	const struct adopt *a = &d->found;
+	uint32_t rows = a->link_cnt + a->half_cnt;
+
+	if (d->state != DP_UP || rows == 0)
+		return;
+	for (; d->swept < rows && d->queued < SWEEP_MAX; d->swept++) {
+		uint32_t at = d->swept;
+
+		if (at < a->link_cnt) {
+			if (a->link[at].verdict == ADOPT_SWEEP)
+				dp_link_remove(&d->plane, a->link[at].index);
+		} else if (a->half[at - a->link_cnt].verdict == ADOPT_SWEEP) {
+			dp_half_remove(&d->plane, a->half[at - a->link_cnt].id);
+		}
+	}
+	if (d->swept == rows)
+		drop_found(d);
 }
 
 static void answered(struct dp *d, const struct abi_msg *m);
 
 static void dump_end(struct dp *d, const struct abi_msg *m)
 {
-	if (d->state != DP_SWEEP) {
+	if (d->state != DP_TAKE) {
 		answered(d, m);
 		return;
 	}
 	d->state = DP_UP;
 	d->plane.up = true;
+	d->plane.coming = false;
 	log_info("plane", "up", log_u64("links", d->plane.links_max),
-		 log_u64("halves", d->plane.halves_max));
-	d->plane.ev.state(d->plane.ctx, true);
+		 log_u64("halves", d->plane.halves_max),
+		 log_u64("links_found", d->found.link_cnt),
+		 log_u64("halves_found", d->found.half_cnt));
+	went_down(d);
+	d->plane.ev.state(d->plane.ctx, true, &d->found);
+	sweep(d);
 	take_cells(d);
 }
 
@@ -401,18 +528,18 @@ static void keep_info(struct dp *d, const struct abi_link *l)
 
 static void link_is(struct dp *d, const struct abi_link *l)
 {
-	if (d->state == DP_SWEEP)
-		dp_link_remove(&d->plane, l->index);
-	else
-		keep_info(d, l);
+	keep_info(d, l);
+	if (d->state == DP_TAKE)
+		found_link(d, l);
 }
 
-/* In a sweep half-circuits go with their links. */
 static void half_is(struct dp *d, const struct abi_half *h)
 {
 	uint32_t idx = h->id & ABI_IDX_MASK;
 
-	if (d->state == DP_UP && idx < d->plane.halves_max)
+	if (d->state == DP_TAKE)
+		found_half(d, h);
+	if (d->state >= DP_TAKE && idx < d->plane.halves_max)
 		d->half_info[idx] = (struct plane_half_info){
 			.cells = h->cells,
 			.bytes = h->bytes,
@@ -422,10 +549,11 @@ static void half_is(struct dp *d, const struct abi_half *h)
 
 static void link_event(struct dp *d, const struct abi_link *l)
 {
-	if (d->state != DP_UP)
+	if (d->state < DP_TAKE)
 		return;
 	keep_info(d, l);
-	d->plane.ev.link(d->plane.ctx, l->index, l->events);
+	if (d->state == DP_UP)
+		d->plane.ev.link(d->plane.ctx, l->index, l->events);
 }
 
 static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
@@ -505,8 +633,9 @@ static void come(void *ctx)
 		if (st != VX6_OK)
 			close(d->sock);
 	}
+	d->plane.coming = st == VX6_OK;
 	if (st != VX6_OK) {
-		loop_timer_set(&d->timer, loop_now(d->opt.loop) + AGAIN_NS / 4);
+		loop_timer_set(&d->timer, loop_now(d->opt.loop) + AGAIN_NS);
 		return;
 	}
 	d->state = DP_HELLO;
@@ -531,7 +660,7 @@ static void drop_queue(struct dp *d)
 static void shut(struct dp *d)
 {
 	d->state = DP_AWAY;
-	d->plane.up = false;
+	d->plane.up = d->plane.coming = false;
 	loop_task_clear(&d->drain);
 	loop_fd_close(d->watch);
 	loop_fd_close(d->ring_watch);
@@ -548,6 +677,7 @@ static void shut(struct dp *d)
 		close(d->sock);
 	d->sock = -1;
 	drop_queue(d);
+	drop_found(d);
 }
 
 static void lost(struct dp *d, const char *why)
@@ -557,7 +687,7 @@ static void lost(struct dp *d, const char *why)
 	shut(d);
 	log_warn("plane", "lost", log_str("why", why));
 	if (was_up)
-		d->plane.ev.state(d->plane.ctx, false);
+		d->plane.ev.state(d->plane.ctx, false, NULL);
 	for (unsigned i = 0; i < WAIT_MAX; i++) {
 		struct waiting w = d->wait[i];
 
@@ -618,7 +748,11 @@ enum vx6_status plane_dp_open(struct plane **p,
 	for (unsigned i = 0; i < ABI_FD_CNT; i++)
 		d->fd[i] = -1;
 	d->plane = (struct plane){
-		.ops = &ops, .ev = opt->events, .ctx = opt->ctx, .relays = true
+		.ops = &ops,
+		.ev = opt->events,
+		.ctx = opt->ctx,
+		.relays = true,
+		.coming = true,
 	};
 	loop_timer_init(&d->timer, opt->loop, come, d);
 	loop_task_init(&d->drain, opt->loop, take_cells, d);

@@ -10,16 +10,15 @@
 #include <sodium.h>
 
 #include "controlplane/core/hop.h"
+#include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
-#include "controlplane/node/note.h"
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/ctl.h"
 #include "dataplane/wire/kdf.h"
 #include "dataplane/wire/layer.h"
 #include "dataplane/wire/window.h"
 
-#define LIFE_SLACK_NS (30 * VX6_SEC) /* the plane's expiry is the back-up */
-#define NO_ID         UINT32_C(0xfff00000) /* index 0: never a circuit */
+#define NO_ID UINT32_C(0xfff00000) /* index 0: never a circuit */
 
 struct end { /* of a circuit that ends here.  Secret. */
 	struct vx6_layer fwd, bwd;
@@ -48,8 +47,9 @@ struct relay_circ {
 	struct onion_key key; /* for the job.  Secret. */
 	enum vx6_status opened;
 	uint32_t wall_s;
-	uint64_t start_ns, cells_in, cells_out;
-	uint32_t pending; /* job and adds under way */
+	uint64_t start_ns, open_ns, cells_in, cells_out;
+	uint32_t told_prev, told_next; /* the last list that had it */
+	uint32_t pending;              /* job and adds under way */
 	bool add_failed, zombie;
 	bool gone;   /* let go: prev and next are not held any more */
 	bool in_job; /* the pool works on it: hands off */
@@ -114,8 +114,7 @@ static void on_timer(void *ctx)
 	step(ctx, HOP_EV_TICK, 0);
 }
 
-static struct relay_circ *circ_new(struct peer *p,
-				   const struct vx6_msg_create *m)
+static struct relay_circ *circ_new(struct peer *p, uint32_t back_id)
 {
 	struct node *n = p->node;
 	struct hop_times times = {
@@ -129,10 +128,9 @@ static struct relay_circ *circ_new(struct peer *p,
 	*c = (struct relay_circ){ .node = n,
 				  .n = ++n->next_n,
 				  .prev = p,
-				  .prev_back_id = m->back_id,
+				  .prev_back_id = back_id,
 				  .start_ns = loop_now(n->loop),
 				  .wall_s = node_wall() };
-	memcpy(c->onion, m->onion, sizeof(c->onion));
 	hop_init(&c->hop, &times);
 	loop_timer_init(&c->timer, n->loop, on_timer, c);
 	peer_hold(p);
@@ -218,10 +216,26 @@ static bool add_half(struct relay_circ *c, const struct abi_half *h)
 	return false;
 }
 
+static void note(const struct relay_circ *c, enum note_use use,
+		 uint8_t out[ABI_NOTE_LEN])
+{
+	bool back = use == NOTE_BACKWARD;
+	struct note m = {
+		.use = use,
+		.other = use == NOTE_END ? 0
+			 : back          ? c->forward_id
+					 : c->back_id,
+		.life_s = (uint32_t)(c->hop.times.life_ns / VX6_SEC),
+	};
+
+	memcpy(m.node, back ? c->next->id : c->prev->id, sizeof(m.node));
+	note_emit(out, &m);
+}
+
 static bool install_relay(struct relay_circ *c)
 {
 	const struct vx6_hop_keys *k = &c->secret.keys;
-	uint64_t life = c->hop.times.life_ns + LIFE_SLACK_NS;
+	uint64_t life = c->hop.times.life_ns + RELAY_SLACK_NS;
 	struct abi_half h = {
 		.start_rx = k->start_f,
 		.life_ns = life,
@@ -238,7 +252,7 @@ static bool install_relay(struct relay_circ *c)
 
 	memcpy(h.key, k->k_f, sizeof(h.key));
 	memcpy(h.iv, k->iv_f, sizeof(h.iv));
-	note_write(h.note, NOTE_RELAY, c->back_id, c->prev->id);
+	note(c, NOTE_FORWARD, h.note);
 	c->pending++; /* both are asked for before the first answer counts */
 	ok = add_half(c, &h);
 	h.start_rx = c->back_start;
@@ -250,7 +264,7 @@ static bool install_relay(struct relay_circ *c)
 	h.kind = ABI_HALF_BACKWARD;
 	memcpy(h.key, k->k_b, sizeof(h.key));
 	memcpy(h.iv, k->iv_b, sizeof(h.iv));
-	note_write(h.note, NOTE_RELAY, c->forward_id, c->next->id);
+	note(c, NOTE_BACKWARD, h.note);
 	ok = ok && add_half(c, &h);
 	sodium_memzero(&h, sizeof(h));
 	return ok;
@@ -263,7 +277,7 @@ static bool install_end(struct relay_circ *c)
 	const struct vx6_hop_keys *k = &c->secret.keys;
 	struct abi_half h = {
 		.start_rx = k->start_f,
-		.life_ns = c->hop.times.life_ns + LIFE_SLACK_NS,
+		.life_ns = c->hop.times.life_ns + RELAY_SLACK_NS,
 		.id = c->forward_id,
 		.in_link = c->prev->index,
 		.cell_size_in = c->slot.cell_size,
@@ -282,7 +296,7 @@ static bool install_end(struct relay_circ *c)
 		    VX6_OK)
 		return false;
 	e->chan.far = c->prev->id;
-	note_write(h.note, NOTE_END, 0, c->prev->id);
+	note(c, NOTE_END, h.note);
 	c->pending++;
 	return add_half(c, &h);
 }
@@ -414,6 +428,8 @@ static void step(struct relay_circ *c, enum hop_ev kind, unsigned code)
 
 	if (hop_step(&c->hop, &ev, &out) != VX6_OK)
 		return;
+	if (c->hop.state == HOP_OPEN && c->open_ns == 0)
+		c->open_ns = ev.now_ns;
 	loop_timer_set(&c->timer, hop_due(&c->hop));
 	for (unsigned i = 0; i < out.n && !c->gone; i++)
 		act(c, out.act[i]);
@@ -531,12 +547,13 @@ void relay_on_create(struct peer *p, const uint8_t *body, size_t len)
 		send_fail(p, m.back_id, VX6_FAIL_UNKNOWN_KEY);
 		return;
 	}
-	struct relay_circ *c = circ_new(p, &m);
+	struct relay_circ *c = circ_new(p, m.back_id);
 
 	if (!c) {
 		send_fail(p, m.back_id, VX6_FAIL_NO_ROOM);
 		return;
 	}
+	memcpy(c->onion, m.onion, sizeof(c->onion));
 	c->key = *key;
 	c->pending++;
 	c->in_job = true;
@@ -639,6 +656,97 @@ void relay_peer_silent(struct node *n, struct peer *p)
 			step(c, HOP_EV_LOST_NEXT, 0);
 		c = next;
 	}
+}
+
+/* ---- after a restart, or a lost session ---- */
+
+/* Its age is what is over of the life granted: no clock has to agree. */
+bool relay_adopt(struct node *n, const struct adopt_half *f,
+		 const struct adopt_half *b)
+{
+	uint64_t now = loop_now(n->loop);
+	uint64_t life = (uint64_t)f->note.life_s * VX6_SEC;
+	uint64_t left = f->left_ns < b->left_ns ? f->left_ns : b->left_ns;
+	struct hop_times times = { .life_ns = life };
+	struct relay_circ *c = circ_new(n->link[f->in_link], b->out_id);
+
+	if (!c)
+		return false;
+	left = left > RELAY_SLACK_NS ? left - RELAY_SLACK_NS : 0;
+	c->next = n->link[f->out_link];
+	peer_hold(c->next);
+	c->next_forward_id = f->out_id;
+	c->back_start = b->start_rx;
+	c->slot.cell_size = f->size_in;
+	c->slot.suite = f->suite;
+	c->start_ns = now > life - left ? now - (life - left) : 1;
+	c->open_ns = c->start_ns;
+	c->forward_id = f->id;
+	c->back_id = b->id;
+	hop_adopt(&c->hop, &times, now + left);
+	if (!ids_keep(&n->ids, f->id, c, NODE_ID_RELAY_FORWARD) ||
+	    !ids_keep(&n->ids, b->id, c, NODE_ID_RELAY_BACKWARD)) {
+		let_go(c);
+		return false;
+	}
+	loop_timer_set(&c->timer, hop_due(&c->hop));
+	return true;
+}
+
+static bool has_both(const struct relay_circ *c)
+{
+	return c->hop.state == HOP_INSTALL || c->hop.state == HOP_OPEN;
+}
+
+uint32_t relay_pairs(const struct peer *p, struct vx6_msg_pair *to,
+		     uint32_t cap)
+{
+	uint32_t n = 0;
+
+	for (struct relay_circ *c = p->node->relays; c; c = c->next_in_list) {
+		if (has_both(c) && c->prev == p && c->forward_id && n < cap)
+			to[n++] = (struct vx6_msg_pair){ c->forward_id,
+							 c->prev_back_id };
+		if (has_both(c) && c->next == p && c->next_forward_id &&
+		    n < cap)
+			to[n++] = (struct vx6_msg_pair){ c->back_id,
+							 c->next_forward_id };
+	}
+	return n;
+}
+
+void relay_told(struct peer *p, uint32_t ours, uint32_t theirs, uint32_t stamp)
+{
+	bool from_next;
+	struct relay_circ *c = mine(p, ours, &from_next);
+
+	if (!c || (from_next ? c->next_forward_id : c->prev_back_id) != theirs)
+		return;
+	if (from_next)
+		c->told_next = stamp;
+	else
+		c->told_prev = stamp;
+}
+
+unsigned relay_lacked(struct peer *p, uint64_t since_ns, uint32_t stamp)
+{
+	struct relay_circ *c = p->node->relays;
+	unsigned ended = 0;
+
+	while (c) {
+		struct relay_circ *next = c->next_in_list;
+		bool old = c->hop.state == HOP_OPEN && c->open_ns < since_ns;
+
+		if (old && c->prev == p && c->told_prev != stamp) {
+			step(c, HOP_EV_LOST_PREV, 0);
+			ended++;
+		} else if (old && c->next == p && c->told_next != stamp) {
+			step(c, HOP_EV_LOST_NEXT, 0);
+			ended++;
+		}
+		c = next;
+	}
+	return ended;
 }
 
 /* ---- cells ---- */

@@ -15,8 +15,13 @@
 
 #include <jansson.h>
 
+#include "controlplane/core/adopt.h"
 #include "controlplane/node/chan.h"
 #include "controlplane/node/peer.h"
+
+/* A half-circuit lives this much longer than its circuit: the plane's expiry
+ * is the back-up. */
+#define RELAY_SLACK_NS (30 * VX6_SEC)
 
 /* Messages from a peer; bodies as the reader delivered them. */
 VX6_NONNULL void relay_on_create(struct peer *p, const uint8_t *body,
@@ -26,6 +31,23 @@ VX6_NONNULL void relay_on_created(struct peer *p, const uint8_t *body,
 VX6_NONNULL void relay_on_fail(struct peer *p, const uint8_t *body, size_t len);
 VX6_NONNULL void relay_on_destroy(struct peer *p, const uint8_t *body,
 				  size_t len);
+
+/* relay_adopt takes up a circuit that an earlier vx6d opened, from its two
+ * half-circuits; their links have been taken up.  False: no memory. */
+VX6_MUST_CHECK VX6_NONNULL bool relay_adopt(struct node *n,
+					    const struct adopt_half *f,
+					    const struct adopt_half *b);
+
+/* What compare.c asks.  relay_pairs writes those of p's circuits that have
+ * both ids and returns how many, at most cap.  relay_told: p says that it
+ * has the one which is `ours` here and `theirs` there, in list `stamp`.
+ * relay_lacked ends those open before `since_ns` which that list lacked. */
+VX6_NONNULL uint32_t relay_pairs(const struct peer *p, struct vx6_msg_pair *to,
+				 uint32_t cap);
+VX6_NONNULL void relay_told(struct peer *p, uint32_t ours, uint32_t theirs,
+			    uint32_t stamp);
+VX6_NONNULL unsigned relay_lacked(struct peer *p, uint64_t since_ns,
+				  uint32_t stamp);
 
 /* relay_peer_lost: p's link is gone, and every circuit on it. */
 VX6_NONNULL void relay_peer_lost(struct node *n, struct peer *p);

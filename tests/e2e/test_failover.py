@@ -10,70 +10,15 @@ Everything is real: processes, kill -9, a download whose digest is compared.
 """
 import os
 import sys
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, place, programs, tap, tcp
-from harness.ask import Gone, Refused
 from harness.node import chain
+from harness.transfer import RATE, Download, Watch
 
 MIB = 1 << 20
 R, S = ["r1", "r2", "r3"], ["s1", "s2", "s3"]
-RATE = "24M"
 SIZE = 96 * MIB
-
-
-class Watch:
-    """Reads a connect call's events while the test does other things."""
-
-    def __init__(self, call):
-        self.call, self.events, self.ended = call, [], None
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        self.call.settimeout(None)
-        try:
-            while True:
-                e = self.call.next()
-                if e is None:
-                    break
-                self.events.append(e)
-        except (OSError, ValueError, Gone, Refused) as e:
-            self.ended = e
-
-    def of(self, kind):
-        return [e for e in self.events if e["event"] == kind]
-
-
-class Download:
-    """curl at a limited rate, so that there is a middle to kill in."""
-
-    def __init__(self, listen, page, to, *more):
-        self.path = to
-        self.p = place.start([programs.program("curl"), "-sS", "--noproxy",
-                              "*", "--limit-rate", RATE, *more, "-o", to,
-                              f"http://{listen}/{page}"],
-                             log=to + ".err")
-        tap.after(place.end, self.p)
-
-    def so_far(self):
-        try:
-            return os.stat(self.path).st_size
-        except FileNotFoundError:
-            return 0
-
-    def past(self, size):
-        tap.wait(lambda: self.so_far() >= size or self.p.poll() is not None,
-                 f"{size} bytes", 60)
-        tap.equal(self.p.poll(), None, f"curl ended at {self.so_far()}")
-
-    def done(self, digest):
-        tap.wait(lambda: self.p.poll() is not None, "the download", 90,
-                 lambda: f"it has {self.so_far()} bytes")
-        with open(self.path + ".err", encoding="utf-8") as f:
-            tap.equal((self.p.returncode, f.read()), (0, ""), "curl")
-        tap.equal(programs.file_digest(self.path), digest, "the digest")
-        os.unlink(self.path)
 
 
 nginx = tap.once(programs.Nginx)
@@ -171,24 +116,6 @@ def an_upload_survives():
         moved = tap.wait(lambda: watch.of("moved"), "the event")[0]
         tap.note(f"upload: gap {moved['gap_ms']:.0f} ms, 0 bytes lost")
     os.unlink(back)
-
-
-@tap.test
-def vx6d_of_a_relay_is_killed_and_cells_flow():
-    """The planes live apart: while vx6d is dead nothing moves; what its
-    next life does to the circuit costs no byte."""
-    made = network()
-    with both(made) as c:
-        watch = Watch(c)
-        d = Download(c.listen, "page", os.path.join(made["client"].dir, "got"))
-        d.past(SIZE // 4)
-        place.kill(made["r2"].vx6d)
-        d.past(SIZE // 2)
-        tap.equal(watch.of("moved"), [], "moves while it is dead")
-        made["r2"].start_vx6d()
-        made["r2"].ready()
-        d.done(page())
-        tap.note(f"moves after its restart: {len(watch.of('moved'))}")
 
 
 @tap.test
