@@ -723,7 +723,7 @@ static json_t *json_own(const struct node *n)
 	}
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:I, s:I}",
 		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
 		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
 		"tx_bytes", (json_int_t)sum.tx_bytes, "drops",
@@ -736,7 +736,8 @@ static json_t *json_own(const struct node *n)
 		(json_int_t)s->control_in, "control_out",
 		(json_int_t)s->control_out, "records_in",
 		(json_int_t)s->records_in, "records_refused",
-		(json_int_t)s->records_refused, "moves", (json_int_t)s->moves);
+		(json_int_t)s->records_refused, "moves", (json_int_t)s->moves,
+		"circuit_ids", (json_int_t)n->ids.used);
 }
 
 static void done_stats(struct node *n, struct api_call *call,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A transfer that lasts, and what its client is told meanwhile."""
+import hashlib
 import os
+import random
 import threading
 
-from . import place, programs, tap
+from . import place, programs, tap, tcp
 from .ask import Gone, Refused
 
 RATE = "24M"
@@ -60,3 +62,55 @@ class Download:
             tap.equal((self.p.returncode, f.read()), (0, ""), "curl")
         tap.equal(programs.file_digest(self.path), digest, "the digest")
         os.unlink(self.path)
+
+
+class Stream:
+    """A download that lasts until it is told to end: a server that sends
+    random bytes at a steady pace, and a client that reads them."""
+    PART, PAUSE_S = 32768, 0.005
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.over = threading.Event()
+        self.sent = hashlib.sha256()
+        self.server = tcp.Server(self._serve)
+        self.got, self.count, self.trouble = hashlib.sha256(), 0, None
+        self.thread = None
+
+    def _serve(self, sock):
+        if not sock.recv(1):
+            return
+        while not self.over.wait(self.PAUSE_S):
+            part = self.random.randbytes(self.PART)
+            sock.sendall(part)
+            self.sent.update(part)
+
+    def start(self, listen):
+        sock = tcp.connect(listen, timeout=60)
+        sock.sendall(b"g")
+        self.thread = threading.Thread(target=self._read, args=(sock,),
+                                       daemon=True)
+        self.thread.start()
+
+    def _read(self, sock):
+        try:
+            with sock:
+                while part := sock.recv(tcp.PART):
+                    self.got.update(part)
+                    self.count += len(part)
+        except OSError as e:
+            self.trouble = e
+
+    def past(self, count):
+        tap.wait(lambda: self.count >= count or self.trouble,
+                 f"byte {count} of the stream", 60,
+                 lambda: f"it has {self.count}")
+        tap.equal(self.trouble, None, f"after {self.count} bytes")
+
+    def done(self):
+        """Ends it and compares every byte; returns how many there were."""
+        self.over.set()
+        tap.wait(lambda: not self.thread.is_alive(), "the stream's end", 60)
+        tap.equal(self.trouble, None, f"after {self.count} bytes")
+        tap.equal(self.got.hexdigest(), self.sent.hexdigest(), "the digest")
+        return self.count

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a relay loses while one of its planes is killed and started again."""
+import os
+
+from . import place, tap
+
+
+def relayed(node):
+    """The circuits that go through a relay, as its vx6d lists them."""
+    return [c for c in node.api("circuit.list")["circuits"]
+            if c["role"] == "relay" and c["state"] == "open"]
+
+
+def plane(node):
+    return node.api("stats")["dataplane"]
+
+
+class Carried:
+    """Counts the cells of a relay's data plane from here on, over its vx6d's
+    restarts: `carried` went through, `dropped` by reason did not.  Every cell
+    taken in is one or the other, or was a probe or vx6d's own."""
+
+    def __init__(self, node):
+        self.node, self.before = node, plane(node)
+
+    def look(self):
+        now = plane(self.node)
+        self.carried = sum(now[k] - self.before[k]
+                           for k in ("forwarded", "backwarded"))
+        self.dropped = {k: v - self.before["drops"].get(k, 0)
+                        for k, v in now["drops"].items()}
+        self.dropped = {k: v for k, v in self.dropped.items() if v}
+        return self
+
+    @property
+    def lost(self):
+        return sum(self.dropped.values())
+
+
+def vx6d_killed(node, meanwhile):
+    """Kills a relay's vx6d, calls meanwhile(), starts another, and waits
+    until that one has taken up what there was.  Returns how many circuits."""
+    before = len(relayed(node))
+    place.kill(node.vx6d)
+    meanwhile()
+    node.start_vx6d()
+    node.ready()
+    tap.equal(len(relayed(node)), before, "circuits that were taken up")
+    return before
+
+
+def fds(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+
+def rss_kib(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0
