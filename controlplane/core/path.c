@@ -9,8 +9,9 @@ static void swap(struct path_relay *a, struct path_relay *b)
 	*b = t;
 }
 
-/* Fisher and Yates's shuffle, then the unused ones to the front. */
-static void shuffle(struct path_relay relay[], size_t n, struct vx6_rand *rnd)
+/* Fisher and Yates's shuffle, then the unused ones to the front; how many
+ * these are. */
+static size_t shuffle(struct path_relay relay[], size_t n, struct vx6_rand *rnd)
 {
 	size_t front = 0;
 
@@ -19,6 +20,7 @@ static void shuffle(struct path_relay relay[], size_t n, struct vx6_rand *rnd)
 	for (size_t i = 0; i < n; i++)
 		if (!relay[i].used)
 			swap(&relay[front++], &relay[i]);
+	return front;
 }
 
 /* One of those that will do as the last, each as likely; an unused one if
@@ -42,6 +44,25 @@ static size_t draw_last(const struct path_relay relay[], size_t n,
 	return last;
 }
 
+/* An end for the next circuit: when the first cnt of the n unused relays have
+ * every one that can be an end, one of these, each as likely, gives its place
+ * to the first of the others. */
+static void leave_one(struct path_relay relay[], size_t n, size_t cnt,
+		      struct vx6_rand *rnd)
+{
+	size_t out = cnt;
+	uint32_t alike = 0;
+
+	for (size_t i = cnt; i < n; i++)
+		if (relay[i].last)
+			return;
+	for (size_t i = 0; i < cnt && cnt < n; i++)
+		if (relay[i].last && vx6_rand_below(rnd, ++alike) == 0)
+			out = i;
+	if (out < cnt)
+		swap(&relay[out], &relay[cnt]);
+}
+
 /* The last one is drawn first and set aside: taken out of a shuffled list
  * it would leave a list in which the other possible last ones come late. */
 enum vx6_status path_draw(struct path_relay relay[], size_t n, unsigned cnt,
@@ -56,7 +77,7 @@ enum vx6_status path_draw(struct path_relay relay[], size_t n, unsigned cnt,
 	if (last == n)
 		return VX6_NOT_FOUND;
 	swap(&relay[last], &relay[n - 1]);
-	shuffle(relay, n - 1, rnd);
+	leave_one(relay, shuffle(relay, n - 1, rnd), cnt - 1, rnd);
 	for (unsigned i = 0; i + 1u < cnt; i++)
 		pick[i] = i;
 	pick[cnt - 1] = n - 1;

@@ -9,7 +9,8 @@
  * last, so that a spare shares as little as it can with the circuit that
  * it stands in for.  The last relay is one of the end's own (`last`), when
  * its record names any: an owner behind a firewall is reached only by the
- * relays that it keeps sessions with.
+ * relays that it keeps sessions with.  Of these one at least is left out of
+ * the other places where it can be, or a spare would find them all in use.
  *
  * Capacity, latency and diversity of networks are not looked at yet.
  *

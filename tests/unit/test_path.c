@@ -222,11 +222,11 @@ static void each_position_goes_to_each_relay(void **state)
 	is_even("first and second hop", pair, 90, DRAWS);
 }
 
-/* Relays 0..3 are used, 2..5 are last ones: the end is 4 or 5, the others
- * are what is left of 4..9. */
+/* Relays 0..3 are used, 2..5 are last ones: the end is 4 or 5, of which the
+ * other is left for a spare, and the others are what is left of 6..9. */
 static void those_that_will_do_are_alike(void **state)
 {
-	unsigned end[2] = { 0 }, first[6] = { 0 };
+	unsigned end[2] = { 0 }, at[2][4] = { { 0 } };
 
 	(void)state;
 	for (unsigned i = 0; i < DRAWS; i++) {
@@ -242,16 +242,46 @@ static void those_that_will_do_are_alike(void **state)
 
 		assert_in_range(no, 4, 5);
 		end[no - 4]++;
-		no = r[pick[0]].id[0];
-		assert_in_range(no, 4, 9);
-		first[no - 4]++;
+		for (unsigned p = 0; p < 2; p++) {
+			no = r[pick[p]].id[0];
+			assert_in_range(no, 6, 9);
+			at[p][no - 6]++;
+		}
 	}
 	is_even("end", end, 2, DRAWS);
-	/* 4 and 5 are the end every other time, and first otherwise */
-	is_even("first hop, never the end", first + 2, 4,
-		first[2] + first[3] + first[4] + first[5]);
-	is_even("first hop, else the end", first, 2, first[0] + first[1]);
-	assert_in_range(first[0] + first[1], DRAWS / 5 - 300, DRAWS / 5 + 300);
+	is_even("first hop", at[0], 4, DRAWS);
+	is_even("second hop", at[1], 4, DRAWS);
+}
+
+/* Six relays, three of them last ones: two of these on a path at most, or
+ * the spare would have to end where the first circuit does. */
+static void a_spare_finds_an_end(void **state)
+{
+	unsigned with_two[2] = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < DRAWS; i++) {
+		struct path_relay r[6];
+		size_t pick[VX6_HOPS_MAX];
+		unsigned ends = 0;
+
+		crowd(r, 6);
+		for (unsigned k = 0; k < 3; k++)
+			r[k].last = true;
+		assert_int_equal(path_draw(r, 6, 3, false, &rnd, pick), VX6_OK);
+		for (unsigned p = 0; p < 3; p++)
+			ends += r[pick[p]].last;
+		assert_in_range(ends, 1, 2);
+		for (unsigned p = 0; p < 2; p++)
+			with_two[p] += r[pick[p]].last;
+		for (unsigned p = 0; p < 3; p++)
+			r[pick[p]].used = true;
+		assert_int_equal(path_draw(r, 6, 3, false, &rnd, pick), VX6_OK);
+		for (unsigned p = 0; p < 3; p++)
+			assert_false(r[pick[p]].used);
+	}
+	is_even("place of the second one", with_two, 2,
+		with_two[0] + with_two[1]);
 }
 
 /* Where all the unused are taken, the used ones are alike too. */
@@ -307,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup(each_position_goes_to_each_relay,
 				       seeded),
 		cmocka_unit_test_setup(those_that_will_do_are_alike, seeded),
+		cmocka_unit_test_setup(a_spare_finds_an_end, seeded),
 		cmocka_unit_test_setup(the_used_ones_are_alike, seeded),
 		cmocka_unit_test_setup(the_same_bytes_draw_the_same_path,
 				       seeded),
