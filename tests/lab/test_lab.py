@@ -66,6 +66,25 @@ def says(a, b, family, interface=0):
     return ear.hear()[1]
 
 
+@tap.test
+def a_thread_comes_back():
+    lab, home = plain(a={}, b={}), os.stat("/proc/thread-self/ns/net")
+    inodes = set()
+    for name in "ab":
+        try:
+            with lab[name].inside():
+                here = os.stat("/proc/thread-self/ns/net")
+                with lab["a"].inside():
+                    pass
+                tap.equal(os.stat("/proc/thread-self/ns/net"), here)
+                raise ValueError
+        except ValueError:
+            pass
+        inodes.add(here.st_ino)
+        tap.equal(os.stat("/proc/thread-self/ns/net"), home)
+    tap.equal(len(inodes | {home.st_ino}), 3, "networks")
+
+
 def links(host):
     return {x["ifname"]: x for x in json.loads(
         host.program(["ip", "-d", "-j", "address"]))}
@@ -114,26 +133,25 @@ def everybody_hears_everybody():
     tap.equal(says(lab["a"], lab["c"], "v4", 1), lab["a"].address("v4"))
 
 
-def way_of(lab, host, to, end):
-    """How often something left by a cable's end, in packets."""
-    return next(x for x in json.loads(lab.switch.run(
-        ["ip", "-s", "-j", "link"])) if x["ifname"] == end)["stats64"]
+def came_by(lab, end):
+    """Packets that came into the switch by a cable."""
+    all_of = json.loads(lab.switch.run(["ip", "-s", "-j", "link"]))
+    return next(x["stats64"]["rx"]["packets"] for x in all_of
+                if x["ifname"] == end)
 
 
 @tap.test
 def each_interface_has_its_own_way_out():
     lab = plain(a={}, c={"second": True})
     for interface in (0, 1):
-        before = [way_of(lab, "c", "a", f"c.{k}")["rx"]["packets"]
-                  for k in (0, 1)]
+        before = [came_by(lab, f"c.{k}") for k in (0, 1)]
         ear = Ear(lab["a"], "v4")
         mouth = Ear(lab["c"], "v4", interface)
         for _ in range(50):
             mouth.send(lab["a"].address("v4"), ear.port)
         for _ in range(50):
             ear.hear()
-        went = [way_of(lab, "c", "a", f"c.{k}")["rx"]["packets"] - before[k]
-                for k in (0, 1)]
+        went = [came_by(lab, f"c.{k}") - before[k] for k in (0, 1)]
         tap.true(went[interface] >= 50 and went[1 - interface] < 50,
                  f"from address {interface}: {went}")
 
@@ -259,7 +277,9 @@ def a_silent_cut_loses_and_says_nothing():
                        ("b", "a", 0)):
         try_(x, y, lost)
     lab.mend("c", "b")
+    # whoever heard what was to be lost would hear it now
     try_("b", "c", 0)
+    try_("a", "b", 0)
 
 
 @tap.test

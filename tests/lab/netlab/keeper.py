@@ -4,9 +4,10 @@
     lab up FILE  ->  lab --keep FILE     holds namespaces and processes
     lab cut r1   ->  one line of JSON to the keeper's socket, one line back
 
-The directory of its run (harness/place.py) is /tmp/vx6-lab-UID/PID-START/.
-A keeper that is killed takes all namespaces along but those in which its
-daemons still run; the next `lab up` or `lab down` ends them.
+The directory of its run (harness/place.py) is /tmp/vx6-lab-UID/PID-START/;
+the demo's is in vx6-demo-UID, and it serves a keeper's socket, too.  A keeper
+that is killed takes all cables along, and all namespaces but those in which
+its daemons still run; the next `lab up` or `lab down` ends them.
 """
 import json
 import os
@@ -21,30 +22,30 @@ from .lab import Lab, LabNode
 from .plan import Wrong
 
 LINE = 1 << 16
+SOCKET = "keeper.sock"  # in the run's directory
 
 
 class Refused(Exception):
     """What the keeper could not do, in words."""
 
 
-def base():
-    return os.path.join(tempfile.gettempdir(), f"vx6-lab-{os.geteuid()}")
-
-
 def living():
     """The keepers' pids, with the directories of their runs."""
     found = {}
-    for run in sorted(os.listdir(base())) if os.path.isdir(base()) else []:
-        pid = place.alive(run)
-        if pid and os.path.exists(os.path.join(base(), run, "keeper.sock")):
-            found[pid] = os.path.join(base(), run)
+    for name in ("lab", "demo"):
+        base = os.path.join(tempfile.gettempdir(),
+                            f"vx6-{name}-{os.geteuid()}")
+        for run in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+            pid, path = place.alive(run), os.path.join(base, run)
+            if pid and os.path.exists(os.path.join(path, SOCKET)):
+                found[pid] = path
     return found
 
 
 def ask(run, cmd, *args, timeout=120):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(timeout)
-        s.connect(os.path.join(run, "keeper.sock"))
+        s.connect(os.path.join(run, SOCKET))
         s.sendall(json.dumps([cmd, *args]).encode() + b"\n")
         with s.makefile("rb") as f:
             line = f.readline()
@@ -57,9 +58,8 @@ def ask(run, cmd, *args, timeout=120):
 
 
 class Keeper:
-    def __init__(self, source, tell):
-        self.lab = Lab(source, lambda step: tell({"step": step}))
-        self.captured = {}
+    def __init__(self, lab):
+        self.lab, self.captured = lab, {}
         self.over = False
 
     # ---- what can be asked for: do_NAME ----
@@ -161,18 +161,28 @@ class Keeper:
         except KeyError as e:
             return {"error": e.args[0]}
 
-    def serve(self, sock):
-        while not self.over:
-            conn, _ = sock.accept()
-            with conn, conn.makefile("rb") as f:
-                conn.settimeout(5)
-                try:
-                    line = f.readline(LINE)
-                    if line:
-                        conn.sendall(json.dumps(
-                            self.answer(line)).encode() + b"\n")
-                except (OSError, ValueError):
-                    pass  # who asked has gone
+    def serve(self, ready=lambda: None):
+        """Answers until somebody asks for the end; ready is called when
+        there is somebody to be asked."""
+        path = os.path.join(place.place(), SOCKET)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.bind(path + ".new")
+            sock.listen(16)
+            os.rename(path + ".new", path)
+            ready()
+            while not self.over:
+                self._serve_one(sock.accept()[0])
+
+    def _serve_one(self, conn):
+        with conn, conn.makefile("rb") as f:
+            conn.settimeout(5)
+            try:
+                line = f.readline(LINE)
+                if line:
+                    conn.sendall(json.dumps(
+                        self.answer(line)).encode() + b"\n")
+            except (OSError, ValueError):
+                pass  # who asked has gone
 
 
 def _interrupted(signo, frame):
@@ -193,20 +203,16 @@ def keep(source):
     signal.signal(signal.SIGINT, _interrupted)
     code = 1
     try:
-        keeper = Keeper(source, tell)
-        keeper.lab.up()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            path = os.path.join(place.place(), "keeper.sock")
-            sock.bind(path + ".new")
-            sock.listen(16)
-            os.rename(path + ".new", path)
+        lab = Lab(source, lambda step: tell({"step": step})).up()
+
+        def ready():
             tell({"up": os.getpid()})
             # or who waits for the end of our output would wait for ours
             log = os.open(os.path.join(place.place(), "keeper.log"),
                           os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            keeper.serve(sock)
+        Keeper(lab).serve(ready)
         code = 0
     except KeyboardInterrupt:
         code = 130

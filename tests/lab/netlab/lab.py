@@ -219,11 +219,11 @@ class Lab(Net):
 
     progress(text) is called before each step that takes a moment."""
 
-    def __init__(self, source, progress=None):
+    def __init__(self, source, progress=None, tag=None):
         if why := ns.lacking():
             raise tap.Skip(why)
         self.plan = plan.read(source)
-        super().__init__(timers=self.plan.timers)
+        super().__init__(timers=self.plan.timers, tag=tag)
         self.progress = progress or (lambda text: None)
         self.hosts, self.nats, self.captures = {}, {}, []
         self.severed = set()
