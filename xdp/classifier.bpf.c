@@ -270,6 +270,10 @@ static __always_inline __u32 judge_cell(const struct vx6_xdp_config *cfg,
 	if (beyond(udp + 1, p->end))
 		return VX6_XDP_OTHER;
 	len = bpf_ntohs(udp->len);
+	/* what the compiler knows Linux 6.1 does not: 16 bits swapped are 16
+	 * bits */
+	barrier_var(len);
+	len &= 0xffff;
 	if (len != p->l4_len || len < sizeof(*udp) ||
 	    beyond(p->l4 + len, p->end))
 		return VX6_XDP_TRUNCATED;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,27 @@ static enum vx6_status refused(int err, char why[XDP_WHY])
 	return VX6_SYS;
 }
 
+/* What would make the classifier read or reckon wrongly. */
+static bool is_usable(const struct xdp_opts *o, char why[XDP_WHY])
+{
+	if (o->links == 0 || o->data_port == 0)
+		snprintf(why, XDP_WHY,
+			 "the classifier needs a data port and links");
+	else if (o->len_min < 4 || o->len_max < o->len_min)
+		snprintf(why, XDP_WHY,
+			 "cells of %u to %u bytes: at least 4, and in order",
+			 o->len_min, o->len_max);
+	else if (o->shake_most != 0 &&
+		 o->shake_ns > UINT64_MAX / 2 / o->shake_most)
+		snprintf(why, XDP_WHY,
+			 "%" PRIu64 " handshakes, one each %" PRIu64
+			 " ns: lower one of the two",
+			 o->shake_most, o->shake_ns);
+	else
+		return true;
+	return false;
+}
+
 static int load_shared(struct xdp *x, const struct xdp_opts *opts)
 {
 	struct vx6_xdp_config c = {
@@ -106,6 +128,8 @@ enum vx6_status xdp_open(struct xdp **out, const struct xdp_opts *opts,
 	struct xdp *x;
 	int err;
 
+	if (!is_usable(opts, why))
+		return VX6_CONFIG;
 	object_silence();
 	x = calloc(1, sizeof(*x));
 	if (x == NULL)

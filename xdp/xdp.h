@@ -51,7 +51,8 @@ struct xdp_if { /* one interface, filled by xdp_attach */
 
 /* xdp_open loads the shared maps.  Every refusal comes with a sentence in
  * why that says what to do: VX6_DENIED (no privilege), VX6_UNSUPPORTED (this
- * kernel has no XDP, BTF or such maps), VX6_NO_MEMORY, VX6_SYS with errno. */
+ * kernel has no XDP, BTF or such maps), VX6_NO_MEMORY, VX6_CONFIG (options
+ * that cannot be), VX6_SYS with errno. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 xdp_open(struct xdp **out, const struct xdp_opts *opts, char why[XDP_WHY]);
 

@@ -34,11 +34,21 @@ bool veth_may(void)
 	return false;
 }
 
+static int packets(unsigned ifindex)
+{
+	const struct sockaddr_ll at = { .sll_family = AF_PACKET,
+					.sll_ifindex = (int)ifindex };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (ifindex == 0 || fd < 0 ||
+	    bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0)
+		abort();
+	return fd;
+}
+
 bool veth_open(struct veth *v)
 {
-	struct sockaddr_ll at = { .sll_family = AF_PACKET };
-
-	*v = (struct veth){ .wire = -1 };
+	*v = (struct veth){ .wire = -1, .back = -1 };
 	if (geteuid() != 0)
 		lacking = "root: namespaces and XDP need root";
 	else if (unshare(CLONE_NEWNET) != 0)
@@ -51,11 +61,8 @@ bool veth_open(struct veth *v)
 		return veth_may();
 	v->near = if_nametoindex("vx6n");
 	v->far = if_nametoindex("vx6f");
-	v->wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	at.sll_ifindex = (int)v->far;
-	assert(v->near != 0 && v->far != 0 && v->wire >= 0);
-	if (bind(v->wire, (const struct sockaddr *)&at, sizeof(at)) != 0)
-		abort();
+	v->wire = packets(v->far);
+	v->back = packets(v->near);
 	return true;
 }
 
@@ -63,6 +70,8 @@ void veth_close(struct veth *v)
 {
 	if (v->wire >= 0)
 		close(v->wire);
+	if (v->back >= 0)
+		close(v->back);
 }
 
 void veth_send(const struct veth *v, const void *frame, size_t len)

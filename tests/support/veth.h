@@ -20,6 +20,7 @@
 struct veth {
 	unsigned near, far; /* ifindex */
 	int wire;           /* packet socket on the far end */
+	int back;           /* and on the near end */
 };
 
 /* veth_open.  false where it may not be made; a line for tests/run says why

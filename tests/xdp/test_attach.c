@@ -11,26 +11,23 @@
 #include <cmocka.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
-#include <bpf/bpf.h>
-
-#include "tests/support/veth.h"
-#include "tests/support/xdp_kit.h"
-#include "xdp/xdp.h"
+#include "tests/support/xdp_node.h"
 
 #define FRAMES    64u
 #define FRAME_LEN 4096u
 
 static struct veth wire;
 static bool have;
-static char why[XDP_WHY];
 
 #define NEED_VETH()                                                            \
 	do {                                                                   \
@@ -39,16 +36,6 @@ static char why[XDP_WHY];
 			skip();                                                \
 		}                                                              \
 	} while (0)
-
-/* What libxdp's dispatcher stands on; hardened kernels do without. */
-static bool have_dispatcher(void)
-{
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
-		return true;
-	printf("# SKIP dispatcher: this kernel loads no BPF_PROG_TYPE_EXT\n");
-	fflush(stdout);
-	return false;
-}
 
 /* ---- a socket that receives ---- */
 
@@ -112,102 +99,226 @@ static void rx_must_get(struct rx *r, const struct pkt *p)
 
 /* ---- the classifier ---- */
 
-static struct vx6_addr addr(const char *text)
-{
-	struct vx6_addr a;
-
-	assert_int_equal(vx6_addr_parse(&a, text), VX6_OK);
-	return a;
-}
-
-static struct xdp *open_xdp(bool no_dispatcher)
-{
-	const struct xdp_opts o = {
-		.links = XK_LINKS,
-		.data_port = XK_DATA,
-		.control_port = { XK_CTRL },
-		.len_min = XK_LEN_MIN,
-		.len_max = XK_LEN_MAX,
-		.shake_ns = 1000000000,
-		.shake_most = 4,
-		.no_dispatcher = no_dispatcher,
-	};
-	struct vx6_addr self = addr("[" XK_SELF6 "]:1");
-	struct vx6_addr peer = addr("[" XK_PEER6 "]:5000");
-	struct xdp *x;
-
-	if (xdp_open(&x, &o, why) != VX6_OK)
-		fail_msg("%s", why);
-	assert_int_equal(xdp_local_set(x, &self, 1), VX6_OK);
-	xdp_link_set(&xdp_links(x)[1], &peer);
-	return x;
-}
-
-static struct xdp_if *attach(struct xdp *x)
-{
-	struct xdp_if *i;
-
-	if (xdp_attach(x, wire.near, &i, why) != VX6_OK)
-		fail_msg("%s", why);
-	return i;
-}
-
-static uint64_t counted(struct xdp *x, unsigned reason)
-{
-	uint64_t c[VX6_XDP_REASON_CNT];
-
-	xdp_counts(x, c);
-	return c[reason];
-}
-
-/* Sends p and waits until it was counted. */
-static void send_and_count(struct xdp *x, const struct pkt *p, unsigned reason)
-{
-	uint64_t had = counted(x, reason);
-
-	veth_send(&wire, p->b, p->len);
-	while (counted(x, reason) == had)
-		poll(NULL, 0, 1);
-	assert_int_equal(counted(x, reason), had + 1);
-}
-
 static void redirect(bool no_dispatcher)
 {
-	static const struct shape cell = { 0 }, evil = { .link = 9 };
-	struct xdp *x = open_xdp(no_dispatcher);
-	struct xdp_if *i = attach(x);
+	static const struct shape cell = { 0 }, evil = { .link = 9 },
+				  other = { .dport = 53 };
+	struct xdp *x = xn_open(no_dispatcher);
+	struct xdp_if *i = xn_attach(x, wire.near);
+	struct pkt p, q, o;
 	struct rx r;
-	struct pkt p, q;
 
-	assert_true(i->dispatcher != no_dispatcher);
 	pkt_make(&p, &cell);
 	pkt_make(&q, &evil);
-	send_and_count(x, &p, VX6_XDP_NO_SOCKET);
+	pkt_make(&o, &other);
+	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
 	rx_open(&r, wire.near, i->xsk_map);
-	send_and_count(x, &p, VX6_XDP_CELL);
+	xn_gets(x, &wire, &p, VX6_XDP_CELL);
 	rx_must_get(&r, &p);
-	send_and_count(x, &q, VX6_XDP_NO_LINK);
+	xn_gets(x, &wire, &q, VX6_XDP_NO_LINK);
+	xn_gets(x, &wire, &o, VX6_XDP_OTHER);
+	xn_gets(x, &wire, &p, VX6_XDP_CELL);
+	rx_must_get(&r, &p); /* and nothing in between */
 	rx_close(&r);
 	xdp_detach(x, i);
-	assert_int_equal(counted(x, VX6_XDP_CELL), 1);
-	assert_int_equal(counted(x, VX6_XDP_NO_LINK), 1);
+	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_counted(x, VX6_XDP_CELL), 2);
+	assert_int_equal(xn_counted(x, VX6_XDP_NO_LINK), 1);
 	xdp_close(x);
 }
 
 static void by_dispatcher(void **state)
 {
+	struct xdp_if *i;
+	struct xdp *x;
+
 	(void)state;
 	NEED_VETH();
-	if (!have_dispatcher())
+	if (!xn_has_dispatcher())
 		skip();
+	x = xn_open(false);
+	i = xn_attach(x, wire.near);
+	assert_true(i->dispatcher);
+	assert_string_equal(xn_why, "");
+	xdp_close(x);
+	assert_int_equal(xn_program(wire.near), 0);
 	redirect(false);
 }
 
 static void by_plain_link(void **state)
 {
+	struct xdp_if *i;
+	struct xdp *x;
+
 	(void)state;
 	NEED_VETH();
+	x = xn_open(true);
+	i = xn_attach(x, wire.near);
+	assert_false(i->dispatcher);
+	assert_string_equal(xn_why, "");
+	xdp_close(x);
+	assert_int_equal(xn_program(wire.near), 0);
 	redirect(true);
+}
+
+/* In a fresh /sys, as `ip netns exec` makes it, there is no bpffs. */
+static bool attach_without_bpffs(void)
+{
+	const struct xdp_opts o = {
+		.links = 2, .data_port = 1, .len_min = 4, .len_max = 9
+	};
+	char said[XDP_WHY];
+	struct xdp_if *i;
+	struct xdp *x;
+	bool ok;
+
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/sys/fs/bpf", "tmpfs", 0, NULL) != 0 ||
+	    xdp_open(&x, &o, said) != VX6_OK)
+		return false;
+	ok = xdp_attach(x, wire.near, &i, said) == VX6_OK && !i->dispatcher &&
+	     strstr(said, "no bpffs at /sys/fs/bpf") != NULL;
+	xdp_close(x);
+	return ok;
+}
+
+static void without_bpffs(void **state)
+{
+	(void)state;
+	NEED_VETH();
+	assert_int_equal(xn_child(attach_without_bpffs), 0);
+	assert_int_equal(xn_program(wire.near), 0);
+}
+
+static void counts_never_go_back(void **state)
+{
+	static const struct shape cell = { 0 };
+	struct xdp_if *i;
+	struct xdp *x;
+	struct pkt p;
+
+	(void)state;
+	NEED_VETH();
+	x = xn_open(false);
+	pkt_make(&p, &cell);
+	for (unsigned round = 0; round < 3; round++) {
+		i = xn_attach(x, wire.near);
+		xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+		xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+		xdp_detach(x, i);
+		assert_int_equal(xn_counted(x, VX6_XDP_NO_SOCKET),
+				 2 * (round + 1));
+	}
+	xdp_close(x);
+}
+
+/* Links and addresses belong to the node, queues and counts to each
+ * interface. */
+static void two_interfaces(void **state)
+{
+	static const struct shape cell = { 0 }, second = { .link = 2 };
+	const struct veth back = { .far = wire.near, .wire = wire.back };
+	struct vx6_addr peer;
+	struct xdp_if *n, *f;
+	struct pkt p, q;
+	struct xdp *x;
+
+	(void)state;
+	NEED_VETH();
+	x = xn_open(false);
+	n = xn_attach(x, wire.near);
+	f = xn_attach(x, wire.far);
+	assert_true(n != f && n->xsk_map != f->xsk_map);
+	pkt_make(&p, &cell);
+	pkt_make(&q, &second);
+	xn_gets(x, &wire, &q, VX6_XDP_NO_LINK);
+	xn_gets(x, &back, &q, VX6_XDP_NO_LINK);
+	assert_int_equal(vx6_addr_parse(&peer, "[" XK_PEER6 "]:5000"), VX6_OK);
+	xdp_link_set(&xdp_links(x)[2], &peer);
+	xn_gets(x, &wire, &q, VX6_XDP_NO_SOCKET);
+	xn_gets(x, &back, &q, VX6_XDP_NO_SOCKET);
+	xdp_detach(x, n);
+	xn_gets(x, &back, &p, VX6_XDP_NO_SOCKET);
+	assert_int_equal(xn_counted(x, VX6_XDP_NO_SOCKET), 3);
+	assert_int_equal(xn_counted(x, VX6_XDP_NO_LINK), 2);
+	xdp_close(x);
+}
+
+static void addresses_are_replaced(void **state)
+{
+	static const struct shape cell = { 0 };
+	struct vx6_addr a[VX6_XDP_LOCALS], self;
+	struct xdp *x;
+	struct pkt p;
+
+	(void)state;
+	NEED_VETH();
+	x = xn_open(false);
+	xn_attach(x, wire.near);
+	pkt_make(&p, &cell);
+	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+	assert_int_equal(vx6_addr_parse(&self, "[" XK_SELF6 "]:7"), VX6_OK);
+	for (unsigned round = 0; round < 3; round++) {
+		/* as many as fit, none of which stays */
+		for (unsigned i = 0; i < VX6_XDP_LOCALS; i++) {
+			a[i] = self;
+			a[i].ip[14] = (uint8_t)(round + 1);
+			a[i].ip[15] = (uint8_t)i;
+		}
+		assert_int_equal(xdp_local_set(x, a, VX6_XDP_LOCALS), VX6_OK);
+		xn_gets(x, &wire, &p, VX6_XDP_OTHER);
+	}
+	a[17] = self;
+	assert_int_equal(xdp_local_set(x, a, VX6_XDP_LOCALS), VX6_OK);
+	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+	assert_int_equal(xdp_local_set(x, a, 0), VX6_OK);
+	xn_gets(x, &wire, &p, VX6_XDP_OTHER);
+	xdp_close(x);
+}
+
+static void interface_goes(void **state)
+{
+	struct xdp_if *i;
+	unsigned gone;
+	struct xdp *x;
+
+	(void)state;
+	NEED_VETH();
+	assert_true(veth_run("ip link add vx6g type veth peer name vx6h"));
+	gone = if_nametoindex("vx6g");
+	x = xn_open(false);
+	i = xn_attach(x, gone);
+	assert_true(veth_run("ip link del vx6g"));
+	xdp_detach(x, i);
+	xn_refused(x, gone, VX6_NOT_FOUND, "there is no interface");
+	xn_attach(x, wire.near); /* the node goes on */
+	xdp_close(x);
+}
+
+static void as_many_as_fit(void **state)
+{
+	char line[128];
+	struct xdp *x;
+
+	(void)state;
+	NEED_VETH();
+	x = xn_open(true);
+	for (unsigned i = 0; i < XDP_IFS; i++) {
+		snprintf(line, sizeof(line),
+			 "ip link add vx6p%u type veth peer name vx6q%u", i, i);
+		assert_true(veth_run(line));
+		snprintf(line, sizeof(line), "vx6p%u", i);
+		xn_attach(x, if_nametoindex(line));
+	}
+	xn_refused(x, wire.near, VX6_NO_ROOM, "at most 8 interfaces");
+	xdp_close(x);
+	for (unsigned i = 0; i < XDP_IFS; i++) {
+		snprintf(line, sizeof(line), "vx6p%u", i);
+		assert_int_equal(xn_program(if_nametoindex(line)), 0);
+		snprintf(line, sizeof(line), "ip link del vx6p%u", i);
+		assert_true(veth_run(line));
+	}
 }
 
 static int set_up(void **state)
@@ -229,6 +340,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_dispatcher),
 		cmocka_unit_test(by_plain_link),
+		cmocka_unit_test(without_bpffs),
+		cmocka_unit_test(counts_never_go_back),
+		cmocka_unit_test(two_interfaces),
+		cmocka_unit_test(addresses_are_replaced),
+		cmocka_unit_test(interface_goes),
+		cmocka_unit_test(as_many_as_fit),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
