@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define USER "vx6"
@@ -82,15 +85,62 @@ int become_dirs(struct cli *cli, const char *user)
 	return code == CLI_OK ? give(cli, cli->cfg.run, 0750, pw) : code;
 }
 
+/* ---- capabilities (capabilities(7)); the C library has no calls ---- */
+
+static const unsigned plane_caps[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
+				  CAP_PERFMON, CAP_IPC_LOCK };
+
+/* set_caps leaves this process those of plane_caps that it has, or none. */
+static bool set_caps(bool keep)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct has[2] = { 0 }, now[2] = { 0 };
+
+	if (keep && syscall(SYS_capget, &head, has) != 0)
+		return false;
+	for (unsigned i = 0; keep && i < VX6_COUNT(plane_caps); i++) {
+		unsigned word = CAP_TO_INDEX(plane_caps[i]);
+		uint32_t bit = CAP_TO_MASK(plane_caps[i]);
+
+		now[word].permitted |= has[word].permitted & bit;
+		now[word].inheritable |= has[word].permitted & bit;
+	}
+	return syscall(SYS_capset, &head, now) == 0;
+}
+
+void become_child(bool plane)
+{
+	if (geteuid() == 0)
+		return;
+	for (unsigned i = 0; plane && i < VX6_COUNT(plane_caps); i++)
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, plane_caps[i],
+			    0, 0);
+	if (plane)
+		return;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	(void)set_caps(false);
+}
+
+static bool change(const struct passwd *pw, bool keep)
+{
+	if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+		return false;
+	return initgroups(pw->pw_name, pw->pw_gid) == 0 &&
+	       setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0 &&
+	       (!keep || set_caps(true));
+}
+
 int become_user(struct cli *cli, const char *user)
 {
+	const struct config_data *data = &cli->cfg.data;
 	const struct passwd *pw;
 	int code = target(cli, user, &pw);
 
 	if (code != CLI_OK || pw == NULL)
 		return code;
-	if (initgroups(pw->pw_name, pw->pw_gid) == 0 &&
-	    setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0)
+	if (change(pw, data->enabled && data->backend == CONFIG_BACKEND_AF_XDP))
 		return CLI_OK;
 	return cli_fail(cli, CLI_FAILED, "say --user root to stay root",
 			"cannot become the user %s: %s", pw->pw_name,

@@ -48,6 +48,7 @@ struct kid {
 	pid_t pid;
 	int notify_fd;
 	bool ever_ready, pinged;
+	bool plane;                            /* vx6-dataplane */
 	uint64_t began_ns, due_ns, backoff_ns; /* due: start, or kill */
 };
 
@@ -94,6 +95,7 @@ static void exec_kid(const struct cli *cli, const struct kid *k, pid_t parent)
 	sigset_t none;
 
 	setpgid(0, 0);
+	become_child(k->plane);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_NO_EXEC);
@@ -381,6 +383,7 @@ CLI_RUN(cli_run)
 		code = become_user(cli, user);
 	f.kid[0].name = "vx6d";
 	f.kid[1].name = "vx6-dataplane";
+	f.kid[1].plane = true;
 	if (cli->cfg.data.enabled)
 		f.cnt = 2;
 	for (unsigned i = 0; code == CLI_OK && i < f.cnt; i++)
