@@ -116,7 +116,8 @@ static unsigned slot_of(const struct af_xdp *a, const struct iface *i)
 	return (unsigned)(i - a->iface);
 }
 
-static void fall(struct af_xdp *a, struct iface *i)
+/* Takes an interface down; from again_ns on it is tried again. */
+static void fall(struct af_xdp *a, struct iface *i, uint64_t again_ns)
 {
 	neigh_if_remove(a->neigh, slot_of(a, i));
 	for (unsigned k = 0; k < AF_XDP_SOCKS; k++) {
@@ -129,16 +130,19 @@ static void fall(struct af_xdp *a, struct iface *i)
 			move(a, s, SOCK_ASKED);
 	}
 	i->state = IF_FALLING;
+	i->again_ns = again_ns;
 	i->due_ns = VX6_NEVER; /* the worker's answer comes by itself */
 }
 
 static void refuse(struct af_xdp *a, struct iface *i, const char *why)
 {
+	uint64_t again_ns = a->now_ns + AF_XDP_RETRY_NS;
+
 	say_why(a, i, "refused", why);
 	if (i->state == IF_RISING)
-		fall(a, i);
+		fall(a, i, again_ns);
 	else
-		i->due_ns = a->now_ns + AF_XDP_RETRY_NS;
+		i->due_ns = again_ns;
 }
 
 static void falling(struct af_xdp *a, struct iface *i)
@@ -149,7 +153,7 @@ static void falling(struct af_xdp *a, struct iface *i)
 	xdp_detach(a->xdp, i->x);
 	i->x = NULL;
 	i->state = IF_WANTED;
-	i->due_ns = i->why[0] == '\0' ? a->now_ns : a->now_ns + AF_XDP_RETRY_NS;
+	i->due_ns = i->again_ns;
 }
 
 /* ---- up ---- */
@@ -337,9 +341,9 @@ static void check(struct af_xdp *a, struct iface *i, const struct neigh_if *h)
 
 	if (h == NULL || h->ifindex != i->ifindex) {
 		say_why(a, i, "gone", say_away(i, why));
-		fall(a, i);
+		fall(a, i, a->now_ns);
 	} else if (h->mtu < AF_XDP_MTU) {
-		fall(a, i); /* and refused, when it is tried again */
+		fall(a, i, a->now_ns); /* and is refused then */
 	} else {
 		i->mtu = h->mtu;
 	}

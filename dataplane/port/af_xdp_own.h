@@ -57,7 +57,7 @@ struct iface { /* the control thread's alone */
 	bool named;    /* by the operator: wanted even where it is not there */
 	bool zerocopy;
 	struct xdp_if *x;
-	uint64_t due_ns;
+	uint64_t due_ns, again_ns;
 	char why[AF_XDP_WHY]; /* last said; "": it works */
 };
 

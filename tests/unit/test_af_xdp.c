@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,22 @@ static void say(void *ctx, bool warn, const char *event, const char *interface,
 
 /* ---- one port, both of its threads ---- */
 
+static struct port *left_open; /* by a test that failed */
+
+static int end_port(void **state)
+{
+	(void)state;
+	port_close(left_open);
+	left_open = NULL;
+	return 0;
+}
+
+static void close_port(struct port *p)
+{
+	assert_ptr_equal(p, left_open);
+	end_port(NULL);
+}
+
 static struct port *open_on(const char *a, const char *b)
 {
 	struct af_xdp_opts xo = { .links = LINKS, .say = say };
@@ -67,6 +84,7 @@ static struct port *open_on(const char *a, const char *b)
 			 b);
 	if (port_open_af_xdp(&p, &po, &xo, why) != VX6_OK)
 		fail_msg("%s", why);
+	left_open = p;
 	return p;
 }
 
@@ -185,7 +203,7 @@ static void receives(bool v4)
 	}
 	check_frames(p);
 	close(fd);
-	port_close(p);
+	close_port(p);
 }
 
 static void cells_come_in_by_ipv6(void **state)
@@ -276,7 +294,7 @@ static void sends(bool v4)
 	UNTIL(p, p->pool_cnt > p->frame_cnt / 2);
 	check_frames(p);
 	close(fd);
-	port_close(p);
+	close_port(p);
 }
 
 static void cells_go_out_by_ipv6(void **state)
@@ -291,6 +309,399 @@ static void cells_go_out_by_ipv4(void **state)
 	(void)state;
 	NEED_NET();
 	sends(true);
+}
+
+/* ---- what does not go by AF_XDP ---- */
+
+static void a_cell_over_the_mtu_is_dropped(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	struct port *p;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	twonet_run(&net, false, "ip link set t0 mtu 1300");
+	p = open_on("t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	UNTIL(p, working(p) == 1);
+	warm(p, fd, 3, &peer, &self);
+	give(p, 3, &peer, 1300 - 48, 1);
+	took(fd, 3, 1300 - 48, 1, &self);
+	assert_int_equal(p->drop[VX6_BAD_SIZE], 0);
+	give(p, 3, &peer, 1300 - 47, 2);
+	assert_int_equal(p->drop[VX6_BAD_SIZE], 1);
+	give(p, 3, &peer, 100, 3);
+	took(fd, 3, 100, 3, &self);
+	check_frames(p);
+	close(fd);
+	close_port(p);
+	twonet_run(&net, false, "ip link set t0 mtu 1500");
+}
+
+static void what_the_classifier_passes_comes_by_the_socket(void **state)
+{
+	struct vx6_addr self, lo;
+	struct net_frame *f;
+	struct port *p;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", NULL);
+	UNTIL(p, working(p) == 1);
+	/* loopback has no classifier */
+	assert_int_equal(vx6_addr_parse(&self, "[::1]:4243"), VX6_OK);
+	assert_int_equal(vx6_addr_parse(&lo, "[::1]:0"), VX6_OK);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	send_cell(fd, &self, 3, 200, 1);
+	f = one(p);
+	check_cell(f->data, f->len, 3, 200, 1);
+	port_give(p, &f, 1);
+	/* and what has no link, or no neighbour's address, goes by it */
+	give(p, 0, &self, 100, 2);
+	f = one(p);
+	check_cell(f->data, f->len, 0, 100, 2);
+	port_give(p, &f, 1);
+	assert_int_equal(p->rx_frames, 2);
+	assert_int_equal(p->rx_xsk, 0);
+	assert_int_equal(p->tx_xsk, 0);
+	check_frames(p);
+	close(fd);
+	close_port(p);
+}
+
+static uint64_t count_of(struct port *p, unsigned reason)
+{
+	struct af_xdp_state s;
+
+	af_xdp_describe(p, &s);
+	return s.counts[reason];
+}
+
+static void the_classifier_follows_the_links(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr moved = twonet_at(0, true, false, PEER + 1);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	struct net_frame *f;
+	struct port *p;
+	int fd, fd2;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	fd2 = twonet_udp(&net, &moved);
+	UNTIL(p, working(p) == 1);
+	send_cell(fd, &self, 3, 100, 0);
+	UNTIL(p, count_of(p, VX6_XDP_NO_LINK) == 1);
+	port_link(p, 3, &peer);
+	send_cell(fd, &self, 3, 100, 1);
+	f = one(p);
+	port_give(p, &f, 1);
+	assert_int_equal(count_of(p, VX6_XDP_CELL), 1);
+	port_link(p, 3, &moved);
+	send_cell(fd2, &self, 3, 100, 2);
+	f = one(p);
+	port_give(p, &f, 1);
+	assert_int_equal(count_of(p, VX6_XDP_CELL), 2);
+	/* the address before is a stranger's now: a few may pass */
+	for (unsigned i = 0; i < 40; i++)
+		send_cell(fd, &self, 3, 100, 3);
+	UNTIL(p, count_of(p, VX6_XDP_BAD_SOURCE) > 0);
+	port_link(p, 3, NULL);
+	send_cell(fd2, &self, 3, 100, 2);
+	UNTIL(p, count_of(p, VX6_XDP_NO_LINK) == 2);
+	check_frames(p);
+	close(fd);
+	close(fd2);
+	close_port(p);
+}
+
+/* ---- interfaces ---- */
+
+static void a_frame_leaves_by_another_interface(void **state)
+{
+	const struct vx6_addr left = twonet_at(0, true, false, PEER);
+	const struct vx6_addr right = twonet_at(1, true, true, PEER);
+	const struct vx6_addr self0 = twonet_at(0, false, false, DATA);
+	const struct vx6_addr self1 = twonet_at(1, false, true, DATA);
+	struct port *p;
+	int in, out;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", "t1");
+	in = twonet_udp(&net, &left);
+	out = twonet_udp(&net, &right);
+	UNTIL(p, working(p) == 2);
+	port_link(p, 3, &left);
+	warm(p, out, 4, &right, &self1);
+	for (uint32_t i = 0; i < 3000; i++) {
+		uint16_t len = (uint16_t)(32 + i % 1400);
+		struct net_frame *f;
+		uint64_t before = p->tx_xsk;
+		uint8_t *at;
+
+		send_cell(in, &self0, 3, len, i);
+		f = one(p);
+		at = p->mem + (size_t)f->index * NET_FRAME_LEN;
+		assert_true(f->data >= at && f->data < at + NET_FRAME_LEN);
+		f->peer = right;
+		f->self = (struct vx6_addr){ 0 };
+		f->link = 4;
+		port_tx(p, &f, 1);
+		took(out, 3, len, i, &self1);
+		assert_true(p->tx_xsk == before + 1 ||
+			    af_xdp_counted(p)->renewed > 0);
+	}
+	assert_true(p->tx_xsk > 2900);
+	check_frames(p);
+	close(in);
+	close(out);
+	close_port(p);
+}
+
+static void a_lost_interface_comes_back(void **state)
+{
+	const struct vx6_addr left = twonet_at(0, true, false, PEER);
+	const struct vx6_addr right = twonet_at(1, true, false, PEER);
+	const struct vx6_addr self0 = twonet_at(0, false, false, DATA);
+	const struct vx6_addr self1 = twonet_at(1, false, false, DATA);
+	struct port *p;
+	int in, out;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", "t1");
+	UNTIL(p, working(p) == 2);
+	for (unsigned round = 0; round < 3; round++) {
+		uint64_t by_xsk;
+		struct net_frame *f;
+
+		in = twonet_udp(&net, &left);
+		out = twonet_udp(&net, &right);
+		port_link(p, 3, &left);
+		warm(p, in, 3, &left, &self0);
+		warm(p, out, 4, &right, &self1);
+		/* frames are on their way both ways when it goes */
+		for (unsigned i = 0; i < 40; i++) {
+			send_cell(in, &self0, 3, 500, i);
+			give(p, 3, &left, 500, i);
+		}
+		twonet_cut(0);
+		give(p, 3, &left, 500, 1); /* to where there is no way now */
+		UNTIL(p, working(p) == 1);
+		UNTIL(p, strstr(said, "t0 has gone") != NULL);
+		by_xsk = p->tx_xsk;
+		give(p, 4, &right, 600, 2); /* the other one goes on */
+		took(out, 4, 600, 2, &self1);
+		assert_int_equal(p->tx_xsk, by_xsk + 1);
+		twonet_cable(&net, 0, 1);
+		UNTIL(p, working(p) == 2);
+		UNTIL(p, p->pool_cnt > p->frame_cnt / 2);
+		check_frames(p);
+		close(in);
+		in = twonet_udp(&net, &left);
+		by_xsk = p->rx_xsk;
+		send_cell(in, &self0, 3, 700, 3);
+		f = one(p);
+		check_cell(f->data, f->len, 3, 700, 3);
+		port_give(p, &f, 1);
+		assert_int_equal(p->rx_xsk, by_xsk + 1);
+		said[0] = '\0';
+		close(in);
+		close(out);
+	}
+	close_port(p);
+}
+
+static void every_queue_has_a_socket(void **state)
+{
+	const struct vx6_addr self = twonet_at(2, false, false, DATA);
+	struct af_xdp_state s;
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	twonet_cable(&net, 2, 3);
+	p = open_on("t2", NULL);
+	UNTIL(p, working(p) == 1);
+	af_xdp_describe(p, &s);
+	assert_int_equal(s.interface[0].queues, 3);
+	assert_false(s.interface[0].zerocopy);
+	/* many flows, so that each queue gets some */
+	for (uint16_t i = 0; i < 32; i++) {
+		const struct vx6_addr peer = twonet_at(2, true, false,
+						       (uint16_t)(PEER + i));
+		int fd = twonet_udp(&net, &peer);
+		struct net_frame *f;
+
+		port_link(p, 3, &peer);
+		send_cell(fd, &self, 3, 300, i);
+		f = one(p);
+		check_cell(f->data, f->len, 3, 300, i);
+		port_give(p, &f, 1);
+		close(fd);
+	}
+	assert_int_equal(p->rx_xsk, 32);
+	assert_int_equal(count_of(p, VX6_XDP_NO_SOCKET), 0);
+	check_frames(p);
+	close_port(p);
+	twonet_cut(2);
+}
+
+static void a_stale_neighbour_is_renewed_by_the_socket(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	struct port *p;
+	uint64_t renewed;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	UNTIL(p, working(p) == 1);
+	warm(p, fd, 3, &peer, &self);
+	renewed = af_xdp_counted(p)->renewed;
+	twonet_run(&net, false,
+		   "set -- $(ip neigh show fd00:0::2 dev t0); "
+		   "ip neigh replace fd00:0::2 dev t0 lladdr $3 nud stale");
+	UNTIL(p, (give(p, 3, &peer, 100, 7), took(fd, 3, 100, 7, &self),
+		  af_xdp_counted(p)->renewed > renewed));
+	/* the kernel has used its entry: it is stale no more */
+	twonet_run(&net, false,
+		   "ip neigh show fd00:0::2 dev t0 | grep -qv STALE");
+	check_frames(p);
+	close(fd);
+	close_port(p);
+}
+
+/* ---- refusals ---- */
+
+static void expect_said(struct port *p, const char *what)
+{
+	UNTIL(p, strstr(said, what) != NULL);
+	assert_int_equal(working(p), 0);
+	assert_non_null(strstr(said, "meanwhile its cells go by the UDP"));
+}
+
+static void what_cannot_be_had_is_said_once(void **state)
+{
+	const char *once;
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t9", NULL);
+	expect_said(p, "there is no interface t9");
+	once = strstr(said, "there is no interface t9");
+	for (unsigned i = 0; i < 5; i++)
+		af_xdp_step(p, vx6_now_ns() + i * AF_XDP_RETRY_NS);
+	assert_null(strstr(once + 1, "there is no interface t9"));
+	close_port(p);
+	p = open_on("lo", NULL);
+	expect_said(p, "lo is no Ethernet interface");
+	close_port(p);
+	twonet_run(&net, false, "ip link set t0 mtu 1279");
+	p = open_on("t0", NULL);
+	expect_said(p, "the MTU of t0 is 1279");
+	close_port(p);
+	twonet_run(&net, false, "ip link set t0 mtu 1500");
+	twonet_run(&net, false, "ip link set t1 down");
+	p = open_on("t1", NULL);
+	expect_said(p, "t1 is down");
+	twonet_run(&net, false,
+		   "ip link set t1 up; ip addr add fd00:1::1/64 dev t1 nodad");
+	UNTIL(p, working(p) == 1);
+	close_port(p);
+}
+
+static void a_busy_queue_is_said_after_a_while(void **state)
+{
+	const unsigned ifindex = if_nametoindex("t0");
+	static uint8_t mem[64 * 4096] VX6_ALIGNED(4096);
+	uint64_t now = vx6_now_ns();
+	struct port *p;
+	struct xsk x;
+
+	(void)state;
+	NEED_NET();
+	assert_int_equal(
+		xsk_open(&x, mem, sizeof(mem), 2048, ifindex, 0, XSK_COPY),
+		VX6_OK);
+	p = open_on("t0", NULL);
+	for (unsigned i = 0; i < AF_XDP_BUSY - 1u; i++) {
+		assert_null(strstr(said, "another program"));
+		af_xdp_step(p, now += AF_XDP_BUSY_NS);
+	}
+	assert_non_null(strstr(said, "another program has an AF_XDP socket on "
+				     "queue 0 of t0: stop it"));
+	xsk_close(&x);
+	now += 2 * AF_XDP_RETRY_NS;
+	while (working(p) == 0) {
+		struct net_frame *f[NET_BURST];
+
+		port_give(p, f, port_rx(p, f, NET_BURST));
+		af_xdp_step(p, now += AF_XDP_BUSY_NS);
+	}
+	close_port(p);
+}
+
+static void no_zero_copy_is_said(void **state)
+{
+	struct af_xdp_opts xo = { .links = LINKS,
+				  .say = say,
+				  .interface = { "t0" },
+				  .interface_cnt = 1,
+				  .mode = XSK_ZEROCOPY };
+	struct port_opts po = { .bind = { .port = DATA } };
+	char why[XDP_WHY];
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	said[0] = '\0';
+	assert_int_equal(port_open_af_xdp(&p, &po, &xo, why), VX6_OK);
+	left_open = p;
+	expect_said(p, "t0 has no AF_XDP in the mode zerocopy: set "
+		       "data.xdp_copy to \"auto\"");
+	close_port(p);
+}
+
+static void opens_again_at_once(void **state)
+{
+	(void)state;
+	NEED_NET();
+	for (unsigned i = 0; i < 10; i++) {
+		struct port *p = open_on("t0", "t1");
+
+		UNTIL(p, working(p) == 2);
+		close_port(p);
+	}
+}
+
+static void without_names_it_takes_what_is_there(void **state)
+{
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	p = open_on(NULL, NULL);
+	UNTIL(p, working(p) == 2); /* no default route: all that are up */
+	close_port(p);
+	twonet_run(&net, false, "ip -6 route add default via fd00:1::2");
+	p = open_on(NULL, NULL);
+	UNTIL(p, working(p) == 1);
+	assert_non_null(strstr(said, "attached t1"));
+	assert_null(strstr(said, "attached t0"));
+	close_port(p);
+	twonet_run(&net, false, "ip -6 route del default");
 }
 
 static int lay(void **state)
@@ -311,13 +722,27 @@ static int unlay(void **state)
 	return 0;
 }
 
+#define port_test(f) cmocka_unit_test_teardown(f, end_port)
+
 int main(void)
 {
 	const struct CMUnitTest test[] = {
-		cmocka_unit_test(cells_come_in_by_ipv6),
-		cmocka_unit_test(cells_come_in_by_ipv4),
-		cmocka_unit_test(cells_go_out_by_ipv6),
-		cmocka_unit_test(cells_go_out_by_ipv4),
+		port_test(cells_come_in_by_ipv6),
+		port_test(cells_come_in_by_ipv4),
+		port_test(cells_go_out_by_ipv6),
+		port_test(cells_go_out_by_ipv4),
+		port_test(a_cell_over_the_mtu_is_dropped),
+		port_test(what_the_classifier_passes_comes_by_the_socket),
+		port_test(the_classifier_follows_the_links),
+		port_test(a_frame_leaves_by_another_interface),
+		port_test(a_lost_interface_comes_back),
+		port_test(every_queue_has_a_socket),
+		port_test(a_stale_neighbour_is_renewed_by_the_socket),
+		port_test(what_cannot_be_had_is_said_once),
+		port_test(a_busy_queue_is_said_after_a_while),
+		port_test(no_zero_copy_is_said),
+		port_test(opens_again_at_once),
+		port_test(without_names_it_takes_what_is_there),
 	};
 
 	return cmocka_run_group_tests_name("af_xdp", test, lay, unlay);
