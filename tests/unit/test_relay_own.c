@@ -355,6 +355,56 @@ static void probes_bring_a_link_up(void **state)
 	assert_true(m != NULL && m->u.link.state == VX6_LINK_DOWN);
 }
 
+/* The one noted link, and no other. */
+static const struct vx6_addr *noted(uint32_t want)
+{
+	const struct vx6_addr *addr, *more;
+	uint32_t index;
+
+	assert_true(relay_noted(node.relay, &index, &addr));
+	assert_int_equal(index, want);
+	assert_false(relay_noted(node.relay, &index, &more));
+	return addr;
+}
+
+static void a_learnt_address_is_noted(void **state)
+{
+	struct abi_link a = dp_link(2), b = dp_far(2);
+	const struct vx6_addr peer = dp_peer(2), none = { 0 };
+	const struct vx6_link_setup setup = { .keys = b.keys,
+					      .peer = node.port->at,
+					      .index = b.index,
+					      .peer_index = b.peer_index,
+					      .u = b.u };
+	struct vx6_link_out lo = { 0 };
+	const struct vx6_addr *addr;
+	struct vx6_link far;
+	uint32_t index;
+	unsigned sent;
+
+	(void)state;
+	while (relay_noted(node.relay, &index, &addr))
+		;
+	assert_int_equal(relay_link_remove(node.relay, 2), VX6_OK);
+	a.peer = none;
+	assert_int_equal(relay_link_add(node.relay, &a, node.now), VX6_OK);
+	assert_true(vx6_addr_is_none(noted(2)));
+	assert_int_equal(vx6_link_init(&far, &setup, node.now), VX6_OK);
+	vx6_link_tick(&far, node.now, &node.rnd, &lo);
+	assert_true(lo.n > 0);
+	arrive(lo.pkt[0].data, lo.pkt[0].len, 2);
+	assert_true(dp_step(&node, &sent));
+	assert_true(vx6_addr_eq(noted(2), &peer));
+	/* what changes nothing is not said */
+	arrive(lo.pkt[0].data, lo.pkt[0].len, 2);
+	assert_true(dp_step(&node, &sent));
+	assert_false(relay_noted(node.relay, &index, &addr));
+	lo.n = 0;
+	deliver(&far, 2, &node.port->at, &lo);
+	assert_true(dp_step(&node, &sent));
+	deliver(&far, 2, &node.port->at, &lo);
+}
+
 static void forged_probes_are_dropped(void **state)
 {
 	const struct dp_cell c = { .ctr = 5, .kind = VX6_KIND_PROBE };
@@ -378,6 +428,7 @@ int main(void)
 		T(a_link_without_address_is_no_route),
 		T(probes_bring_a_link_up),
 		T(a_link_is_asked_from_where_we_are),
+		T(a_learnt_address_is_noted),
 		T(forged_probes_are_dropped),
 	};
 

@@ -69,6 +69,52 @@ static void links_have_limits(void **state)
 	assert_int_equal(add_link(3), VX6_OK);
 }
 
+/* Takes all noted links off; a bit for each, and which are no more. */
+static uint32_t noted(uint32_t *gone)
+{
+	const struct vx6_addr *addr;
+	uint32_t index, bits = 0;
+
+	*gone = 0;
+	while (relay_noted(node.relay, &index, &addr)) {
+		assert_int_equal(bits & (1u << index), 0);
+		bits |= 1u << index;
+		if (addr == NULL)
+			*gone |= 1u << index;
+		else
+			assert_ptr_equal(addr,
+					 &node.relay->link[index].link.addr);
+	}
+	return bits;
+}
+
+static void links_whose_address_changed_are_noted(void **state)
+{
+	struct abi_link l = dp_link(3);
+	uint32_t gone;
+
+	(void)state;
+	assert_int_equal(noted(&gone), 0);
+	for (uint32_t i = 1; i < 8; i++)
+		assert_int_equal(add_link(i), VX6_OK);
+	assert_int_equal(noted(&gone), 0xfe);
+	assert_int_equal(gone, 0);
+	/* a note alone, and the same address, are no change */
+	assert_int_equal(relay_link_change(node.relay, &l, node.now), VX6_OK);
+	assert_int_equal(noted(&gone), 0);
+	l.peer = dp_peer(4);
+	assert_int_equal(relay_link_change(node.relay, &l, node.now), VX6_OK);
+	/* each is noted once, as it is when it is asked for */
+	assert_int_equal(relay_link_remove(node.relay, 3), VX6_OK);
+	assert_int_equal(relay_link_remove(node.relay, 5), VX6_OK);
+	assert_int_equal(add_link(5), VX6_OK);
+	assert_int_equal(noted(&gone), 1u << 3 | 1u << 5);
+	assert_int_equal(gone, 1u << 3);
+	assert_int_equal(add_link(3), VX6_OK);
+	assert_int_equal(noted(&gone), 1u << 3);
+	assert_int_equal(gone, 0);
+}
+
 static void halves_have_limits(void **state)
 {
 	(void)state;
@@ -340,6 +386,7 @@ int main(void)
 {
 	static const struct CMUnitTest test[] = {
 		T(links_have_limits),
+		T(links_whose_address_changed_are_noted),
 		T(halves_have_limits),
 		T(halves_are_judged),
 		T(a_link_takes_its_halves_along),
