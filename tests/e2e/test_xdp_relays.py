@@ -11,14 +11,17 @@ that what they take was judged by it.  The namespaces have no names and end
 with this process.
 """
 import ctypes
+import json
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import time
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import tap  # noqa: E402
@@ -101,7 +104,10 @@ class NetPlane(Plane):
                           "--listen", f"[::]:{port}", "--halves", "1024",
                           "--links", "256", *self.args, *more),
             stderr=self.log, env=env)
-        assert self.notify.recv(100) == b"READY=1"
+        said = self.notify.recv(100)
+        if said == b"STOPPING=1":  # by the one before
+            said = self.notify.recv(100)
+        assert said == b"READY=1"
         self.at = ("::1", port)
 
 
@@ -141,14 +147,7 @@ def client(p):
 
 
 def until(what, cond):
-    """Waits until cond() is true; returns it."""
-    end = time.monotonic() + dp.WAIT_S
-    while True:
-        got = cond()
-        if got:
-            return got
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.01)
+    return tap.wait(cond, what)
 
 
 class NetPath(dp.Path):
@@ -183,7 +182,8 @@ class NetPath(dp.Path):
         s.bind(at(i, right, self.v4))
         return s
 
-    def program_one(self, i, c):
+    def program_one(self, i, c, ahead=0):
+        """ahead: how far on the counter is that plane i seals under."""
         u = 1472 if self.v4 else 1452
         c.ok(LINK_ADD, self.links[i].add(False, at(i, False, self.v4), u))
         c.ok(LINK_ADD, self.links[i + 1].add(True, at(i + 1, True, self.v4),
@@ -191,7 +191,8 @@ class NetPath(dp.Path):
         c.ok(HALF_ADD, half(FORWARD, 0x10 + i, i + 101, i + 2, 0x11 + i,
                             self.f[i], self.f[i].start))
         c.ok(HALF_ADD, half(BACKWARD, 0x20 + i, i + 2, i + 101, 0x1f + i,
-                            self.b[i], self.b[i + 1].start, self.b[i].start))
+                            self.b[i], self.b[i + 1].start,
+                            self.b[i].start + ahead))
 
 
 def relays(v4):
@@ -221,6 +222,172 @@ def cells_go_through_three_relays_by_ipv6():
 @tap.test
 def cells_go_through_three_relays_by_ipv4():
     relays(True)
+
+
+@tap.test
+def udp_and_af_xdp_relays_share_a_path():
+    path = NetPath(args=[("--port", "af_xdp"), ("--port", "udp"),
+                         ("--port", "af_xdp")])
+    path.there_and_back(100)
+    about = [c.about() for c in path.clients]
+    assert [a["backend"] for a in about] == [AF_XDP, UDP, AF_XDP], about
+    assert about[1]["way"]["rx_xsk"] == 0
+    assert about[1]["way"]["rx_sock"] >= 200, about[1]
+
+
+def garbage_from(net, to, n):
+    """Sends n datagrams that are no cells of ours, and returns how many
+    bytes long none of them was."""
+    r = random.Random(5)
+    with net:
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    for i in range(n):
+        p = bytearray(r.randbytes(r.randrange(0, 1450)))
+        if i % 3 and len(p) > 4:
+            p[:4] = b"\x01\x00\x00\x65"
+        s.sendto(p, to)
+    s.close()
+
+
+@tap.test
+def garbage_is_dropped_by_reason_in_the_driver():
+    path = NetPath()
+    path.there_and_back(20)
+    before = path.clients[0].about()["xdp"]
+    garbage_from(path.nets[0], at(0, True, False), 5000)
+    path.there_and_back(20)
+    after = path.clients[0].about()["xdp"]
+    new = {k: v - before[k] for k, v in after.items() if v != before[k]}
+    for reason in ("BAD_VERSION", "BAD_SIZE", "BAD_SOURCE", "CHANCE"):
+        assert new.get(reason), (reason, new)
+    # the few that were let through are judged by the worker
+    assert new["CHANCE"] < 100, new
+    assert path.clients[0].stats()[1]["forwarded"] == 40
+
+
+@tap.test
+def a_second_start_takes_over_after_a_kill():
+    path = NetPath()
+    path.there_and_back(20)
+    for n, sig in enumerate((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)):
+        p = path.planes[1]
+        p.end(sig)
+        p.start(port=PORT)
+        c = client(p)
+        path.program_one(1, c, 1000 * (n + 1))
+        path.there_and_back(30)
+        a = c.about()
+        assert a["backend"] == AF_XDP and len(a["interfaces"]) == 2, a
+        assert a["way"]["rx_xsk"] > 50, a
+
+
+@tap.test
+def a_lost_interface_is_taken_again():
+    chosen = ("--port", "af_xdp")
+    named = (*chosen, "--interfaces", "c1,c2")
+    path = NetPath(args=[chosen, named, chosen])
+    path.there_and_back(20)
+    net, c = path.nets[2], path.clients[1]
+    for _ in range(2):
+        net.run("ip link del c2")
+        why = until("the sentence", lambda: c.about()["why"])
+        assert "c2 has gone" in why and "UDP socket" in why, why
+        assert [x[0] for x in c.about()["interfaces"]] == ["c1"]
+        cable(2, path.nets[2], path.nets[3])
+        until("two interfaces", lambda: len(c.about()["interfaces"]) == 2)
+        until("C has it, too",
+              lambda: len(path.clients[2].about()["interfaces"]) == 2)
+        path.there_and_back(20)
+        assert c.about()["why"] == ""
+    text = path.planes[1].text()
+    assert text.count("c2 has gone") == 2, text
+
+
+@tap.test
+def refusals_say_why_and_udp_runs_instead():
+    net = Net()
+    net.run("ip link add c0 type veth peer name d0; ip link set c0 up; "
+            "ip link set d0 up mtu 1000; ip link set c0 mtu 1000")
+    bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    some = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw",
+            "--inh-caps=-all")
+    for prefix, args, want in (
+            (bare, ("--port", "af_xdp"), "privilege"),
+            (some, ("--port", "af_xdp"), "privilege"),
+            ((), ("--port", "af_xdp", "--interfaces", "c0"),
+             "the MTU of c0 is 1000, too small"),
+            ((), ("--port", "af_xdp", "--interfaces", "eth7"),
+             "there is no interface eth7"),
+            ((), ("--port", "af_xdp", "--interfaces", "lo"),
+             "lo is no Ethernet interface")):
+        p = NetPlane(net, prefix=prefix, args=args)
+        try:
+            c = XdpClient(p)
+            a = c.about()
+            c.close()
+            assert want in a["why"] and "UDP socket" in a["why"], (want, a)
+            assert a["backend"] == UDP, a
+            lines = [x for x in p.text().splitlines() if "warn" in x]
+            assert len(lines) == 1 and want in lines[0], lines
+            assert p.end() == 0
+        finally:
+            p.clean()
+
+
+@tap.test
+def run_keeps_the_privilege_that_af_xdp_needs():
+    net = Net()
+    net.run("ip link add c0 type veth peer name d0; ip link set c0 up; "
+            "ip link set d0 up")
+    place = tempfile.mkdtemp(prefix="vx6-run-")
+    tap.after(shutil.rmtree, place)
+    os.chmod(place, 0o755)
+    config = os.path.join(place, "c.json")
+    with open(config, "w", encoding="ascii") as f:
+        json.dump({"data": {"enabled": True, "backend": "af_xdp",
+                            "interfaces": ["c0"]},
+                   "state": place + "/state", "run": place + "/run"}, f)
+    vx6 = [os.path.join(dp.BIN, "vx6"), "--config", config]
+    env = dict(os.environ, VX6_LOG="")
+
+    def ask(*argv):
+        return subprocess.run(net.argv(*vx6, *argv), env=env, check=False,
+                              capture_output=True, timeout=dp.WAIT_S)
+
+    # the directories are made by `run`, for its user; the identity in them
+    os.mkdir(place + "/state", 0o700)
+    assert ask("init").returncode == 0
+    net.run(f"chown -R nobody {place}/state")
+    run = subprocess.Popen(net.argv(*vx6, "run", "--user", "nobody"), env=env,
+                           stderr=subprocess.PIPE)
+
+    def end():
+        run.terminate()
+        run.communicate(timeout=dp.WAIT_S)
+    tap.after(end)
+
+    def status():
+        p = ask("--json", "status")
+        plane_ = json.loads(p.stdout)["dataplane"] if p.stdout else {}
+        return plane_ if plane_.get("state") == "connected" else None
+    got = tap.wait(status, "the data plane")
+    assert got["backend"] == got["asked"] == "af_xdp", got
+    assert got["why"] is None, got
+    assert [x["name"] for x in got["interfaces"]] == ["c0"], got
+    for pid in children(run.pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            s = dict(x.split(":\t") for x in f.read().splitlines()
+                     if ":\t" in x)
+        assert s["Uid"].split() == ["65534"] * 4, s
+        # NET_ADMIN, NET_RAW, IPC_LOCK; PERFMON, BPF
+        want = 0x7000 | 3 << 38 if s["Name"] == "vx6-dataplane" else 0
+        assert int(s["CapEff"], 16) == want, s
+        assert int(s["CapPrm"], 16) == want, s
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return f.read().split()
 
 
 if __name__ == "__main__":
