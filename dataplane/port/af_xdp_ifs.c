@@ -368,6 +368,12 @@ static void want(struct af_xdp *a, const char *name, bool named)
 {
 	struct iface *i = slot_for(a, name);
 
+	if (i == NULL && !a->too_many)
+		say(a, true, "too-many", name,
+		    "more interfaces than AF_XDP takes here: cells of this one "
+		    "go by the UDP socket; name those to take in "
+		    "data.interfaces");
+	a->too_many = a->too_many || i == NULL;
 	if (i == NULL || i->state != IF_NONE)
 		return;
 	*i = (struct iface){ .state = IF_WANTED, .named = named };

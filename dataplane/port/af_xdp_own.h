@@ -95,7 +95,8 @@ struct af_xdp {
 	VX6_ALIGNED(VX6_CACHELINE) struct af_xdp_opts o;
 	struct iface iface[AF_XDP_IFS];
 	uint64_t now_ns;
-	bool wake; /* the worker has something to do */
+	bool wake;     /* the worker has something to do */
+	bool too_many; /* said: there are more interfaces than slots */
 };
 
 VX6_NONNULL static inline struct af_xdp *af_xdp_port(struct port *p)

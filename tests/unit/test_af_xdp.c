@@ -519,6 +519,53 @@ static void a_lost_interface_comes_back(void **state)
 	close_port(p);
 }
 
+/* Reads until a cell of this length comes: late ones may be before it. */
+static void took_at_last(int fd, uint32_t link, uint16_t len, uint32_t no)
+{
+	uint8_t got[2048];
+	ssize_t n;
+
+	do {
+		n = recv(fd, got, sizeof(got), 0);
+		assert_true(n > 0);
+	} while (n != len);
+	check_cell(got, (size_t)n, link, len, no);
+}
+
+static void a_pause_of_the_link_harms_nothing(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	struct port *p;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	UNTIL(p, working(p) == 1);
+	port_link(p, 3, &peer);
+	warm(p, fd, 3, &peer, &self);
+	for (unsigned round = 0; round < 3; round++) {
+		uint64_t came = p->rx_xsk;
+
+		twonet_run(&net, false, "ip link set t0 down");
+		for (unsigned i = 0; i < 600; i++) /* more than tx holds */
+			give(p, 3, &peer, 500, i);
+		twonet_run(&net, false,
+			   "ip link set t0 up; "
+			   "ip addr replace fd00:0::1/64 dev t0 nodad");
+		UNTIL(p, (send_cell(fd, &self, 3, 700, 9), p->rx_xsk > came));
+		give(p, 3, &peer, 100, round);
+		took_at_last(fd, 3, 100, round);
+		UNTIL(p, p->pool_cnt > p->frame_cnt / 2);
+		check_frames(p);
+	}
+	assert_true(p->drop[VX6_AGAIN] > 0);
+	close(fd);
+	close_port(p);
+}
+
 static void every_queue_has_a_socket(void **state)
 {
 	const struct vx6_addr self = twonet_at(2, false, false, DATA);
@@ -736,6 +783,7 @@ int main(void)
 		port_test(the_classifier_follows_the_links),
 		port_test(a_frame_leaves_by_another_interface),
 		port_test(a_lost_interface_comes_back),
+		port_test(a_pause_of_the_link_harms_nothing),
 		port_test(every_queue_has_a_socket),
 		port_test(a_stale_neighbour_is_renewed_by_the_socket),
 		port_test(what_cannot_be_had_is_said_once),
