@@ -619,6 +619,22 @@ static void a_full_socket_says_again_and_loses_nothing(void **state)
 	assert_int_equal(abi_send(client, &m, NULL, 0), VX6_OK);
 }
 
+static void a_text_ends_within_its_room(void **state)
+{
+	struct abi_msg m = good(ABI_WELCOME);
+
+	(void)state;
+	memset(m.u.welcome.why, 'x', sizeof(m.u.welcome.why));
+	assert_int_equal(abi_check(&m, false), VX6_MALFORMED);
+	m.u.welcome.why[sizeof(m.u.welcome.why) - 1] = '\0';
+	assert_int_equal(abi_check(&m, false), VX6_OK);
+	m = good(ABI_STATS_ARE);
+	memset(m.u.stats.interface[0].name, 'x', ABI_IF_NAME);
+	assert_int_equal(abi_check(&m, false), VX6_MALFORMED);
+	m.u.stats.interface[0].name[ABI_IF_NAME - 1] = '\0';
+	assert_int_equal(abi_check(&m, false), VX6_OK);
+}
+
 static void a_welcome_brings_its_descriptors(void **state)
 {
 	struct abi_msg m = good(ABI_WELCOME), got;
@@ -863,6 +879,7 @@ int main(void)
 		cmocka_unit_test(wiped_is_zero),
 		sock_test(messages_go_both_ways),
 		sock_test(a_full_socket_says_again_and_loses_nothing),
+		cmocka_unit_test(a_text_ends_within_its_room),
 		sock_test(a_welcome_brings_its_descriptors),
 		sock_test(stray_descriptors_are_closed),
 		sock_test(other_lengths_are_refused),
