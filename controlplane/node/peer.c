@@ -162,10 +162,25 @@ static bool may_dial(const struct node *n, const struct vx6_addr *a)
 	return n->cfg.dial_private || !vx6_addr_is_private(a);
 }
 
-/* The configured place first, then what its record says. */
+static bool may_use(const struct peer *p, const struct node_endpoint *e,
+		    struct vx6_addr *to)
+{
+	struct vx6_addr local;
+
+	*to = (struct vx6_addr){ .port = e->control_port };
+	memcpy(to->ip, e->ip, sizeof(to->ip));
+	return (e->transports & NODE_TRANSPORT_QUIC) &&
+	       (p->kept || may_dial(p->node, to)) &&
+	       node_route(p->node, to, &local);
+}
+
+/* The configured place first, then what its record says: of the endpoints
+ * that this host has a route to, another with each failure in a row. */
 static bool place_of(struct peer *p, struct vx6_addr *to)
 {
 	struct node_record rec;
+	struct vx6_addr all[NODE_ENDPOINTS_MAX];
+	unsigned cnt = 0;
 
 	if (!vx6_addr_is_none(&p->place)) {
 		*to = p->place;
@@ -173,17 +188,12 @@ static bool place_of(struct peer *p, struct vx6_addr *to)
 	}
 	if (node_record(p->node, p->id, &rec) == VX6_NOT_FOUND)
 		return false;
-	for (unsigned i = 0; i < rec.endpoint_cnt; i++) {
-		struct vx6_addr a = { .port = rec.endpoint[i].control_port };
-
-		memcpy(a.ip, rec.endpoint[i].ip, sizeof(a.ip));
-		if (!(rec.endpoint[i].transports & NODE_TRANSPORT_QUIC) ||
-		    (!p->kept && !may_dial(p->node, &a)))
-			continue;
-		*to = a;
-		return true;
-	}
-	return false;
+	for (unsigned i = 0; i < rec.endpoint_cnt; i++)
+		if (may_use(p, &rec.endpoint[i], &all[cnt]))
+			cnt++;
+	if (cnt > 0)
+		*to = all[p->failures % cnt];
+	return cnt > 0;
 }
 
 static enum vx6_status dial(struct peer *p)
@@ -226,7 +236,7 @@ static void dial_or_later(struct peer *p)
 	if (st == VX6_OK)
 		return;
 	snprintf(p->error, sizeof(p->error), "%s",
-		 st == VX6_NOT_FOUND ? "no address of it is known"
+		 st == VX6_NOT_FOUND ? "no address that can be reached is known"
 				     : vx6_status_text(st));
 	peer_hold(p);
 	settle_waits(p, VX6_UNREACHABLE);
@@ -257,6 +267,7 @@ static void redial_later(struct peer *p)
 		p->retry_ns = 0;
 		return;
 	}
+	p->failures += p->backoff_ns > 0; /* the first may be any mishap */
 	p->backoff_ns = p->backoff_ns ? p->backoff_ns * 2 : t->redial_min_ns;
 	if (p->backoff_ns > t->redial_max_ns)
 		p->backoff_ns = t->redial_max_ns;

@@ -95,6 +95,7 @@ struct peer {
 	struct loop_timer timer; /* dial again, unused, orphan */
 	uint64_t backoff_ns;
 	uint64_t retry_ns; /* 0 = none planned */
+	uint32_t failures; /* to dial, but for the first in a row */
 	char error[256];   /* why the last dial failed; "" */
 	struct peer_wait *waits;
 };

@@ -105,23 +105,29 @@ void tunnel_close(struct tunnel *t)
 /* ---- client ---- */
 
 /* A stranger's record does not make us dial private addresses; one that
- * the operator brought does. */
+ * the operator brought does.  Of several that may be dialled one that this
+ * host has a route to. */
 static bool endpoint_of(struct node *n, const uint8_t owner[32],
 			struct vx6_addr *to)
 {
+	struct vx6_addr a, local;
 	struct node_record rec;
 	struct registry_node rn;
 
 	if (registry_find(n->reg, owner, &rn) != VX6_OK ||
 	    node_record(n, owner, &rec) == VX6_NOT_FOUND)
 		return false;
+	*to = (struct vx6_addr){ 0 };
 	for (unsigned i = 0; i < rec.endpoint_cnt; i++) {
-		*to = (struct vx6_addr){ .port = rec.endpoint[i].control_port };
-		memcpy(to->ip, rec.endpoint[i].ip, sizeof(to->ip));
-		if (rn.keep || n->cfg.dial_private || !vx6_addr_is_private(to))
-			return true;
+		a = (struct vx6_addr){ .port = rec.endpoint[i].control_port };
+		memcpy(a.ip, rec.endpoint[i].ip, sizeof(a.ip));
+		if (!rn.keep && !n->cfg.dial_private && vx6_addr_is_private(&a))
+			continue;
+		*to = a;
+		if (node_route(n, &a, &local))
+			break;
 	}
-	return false;
+	return !vx6_addr_is_none(to);
 }
 
 static bool owner_address(struct node *n, const uint8_t owner[32],
