@@ -9,9 +9,12 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [os.path.join(TESTS, "e2e"), os.path.join(TESTS, "lab")]
 from harness import command, place, programs, tap
+from netlab import lacking
 
+TOOL = os.path.join(TESTS, "lab", "lab")
 DEMO = os.path.join(HERE, "demo")
 WHERE = f"/tmp/vx6-demo-{os.geteuid()}"
 
@@ -22,9 +25,11 @@ def environment(**more):
     return env
 
 
-def needs():
+def needs(lab=False):
     programs.program("nginx")
     programs.program("curl")
+    if lab and (why := lacking()):
+        raise tap.Skip(why)
 
 
 def left(pid):
@@ -60,21 +65,79 @@ def gone(pid):
              lambda: f"{left(pid)}")
 
 
-@tap.test
-def it_shows_a_kill_without_loss():
-    needs()
-    out = whole()
+def shows_a_kill(**more):
+    out = whole(**more)
     for part in ("drawn at random", "hop 1 of 3", "hop 3 of 3",
                  "circuit built in", "48 MiB through three relays in",
                  "cells forward", "kill -9", "0 bytes lost", "tunnel list"):
         tap.within(out, part)
     tap.true(not re.search(r"[\r\x1b]", out), "plain text in a pipe")
-    path, moved = [line for line in out.splitlines() if "client" in line and
-                   "owner" in line and "r" in line and
-                   re.search(r"r\d\D+r\d\D+r\d", line)][:2]
-    used = re.findall(r"r\d", path) + re.findall(r"r\d", moved)
-    tap.equal(len(set(used)), 6, f"six different relays in {used}")
+    path, spare, moved = [
+        re.findall(r"r\d", line) for line in out.splitlines()
+        if re.search(r"client (─▶|->) r\d", line)]
+    tap.equal((len(path), len(moved)), (3, 3), out)
+    tap.equal(moved, spare, "the one that was warm took over")
+    tap.equal(len(set(path + moved)), 6, "six different relays")
     tap.note(out)
+    return out, path
+
+
+@tap.test
+def on_loopback_it_shows_a_kill_without_loss():
+    needs()
+    out, _ = shows_a_kill(DEMO_LAB="0")
+    tap.absent(out, "XDP")
+    tap.within(out, "peer list")
+
+
+def counted(text):
+    """Numbers with gaps between their thousands, each before its word."""
+    return {word: int(n.replace(" ", "")) for n, word in
+            re.findall(r"(?<![\w.])(\d{1,3}(?: \d{3})*) (?:cells )?([a-z]+)",
+                       text)}
+
+
+@tap.test
+def in_namespaces_its_relays_are_on_af_xdp():
+    """What the relays of the path show agrees: every cell of the page was
+    let in by the classifier, and forwarded by the worker."""
+    needs(lab=True)
+    out, path = shows_a_kill()
+    tap.within(out, "9 network namespaces")
+    share = re.search(r"([\d.]+) % went by AF_XDP in native mode", out)
+    tap.true(float(share.group(1)) > 99, share.group(0))
+    for r in path:
+        line = next(x for x in out.splitlines()
+                    if re.match(rf"\s+{r} .*cells in", x))
+        seen, did = map(counted, re.split("[│|]", line))
+        least = (48 << 20) / 1472
+        tap.true(did["backward"] >= least and seen["in"] >=
+                 did["forward"] + did["backward"], line)
+
+
+@tap.test
+def the_lab_command_works_on_it():
+    needs(lab=True)
+    env = environment()
+    del env["DEMO_ONCE"]
+    p = subprocess.Popen([DEMO], stdout=subprocess.PIPE, text=True, env=env)
+    tap.after(p.kill)
+    tries = []
+    for line in p.stdout:
+        tries += re.findall(r"tests/lab/lab (.*)", line)
+        if "until ^C" in line:
+            break
+    tap.equal(len(tries), 3, f"what it says to try: {tries}")
+    for words in tries:
+        done = subprocess.run([TOOL, "--lab", str(p.pid), *words.split()],
+                              capture_output=True, text=True, timeout=100,
+                              check=False)
+        tap.equal(done.returncode, 0, f"{words}: {done.stderr}")
+    subprocess.run([TOOL, "--lab", str(p.pid), "down"], check=True,
+                   stdout=subprocess.DEVNULL)
+    p.communicate(timeout=60)
+    tap.equal(p.returncode, 0)
+    gone(p.pid)
 
 
 @tap.test
