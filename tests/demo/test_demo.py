@@ -90,6 +90,25 @@ def on_loopback_it_shows_a_kill_without_loss():
     tap.within(out, "peer list")
 
 
+@tap.test
+def without_root_it_stays_on_loopback():
+    needs(lab=True)
+    nobody = [programs.program("setpriv"), "--reuid=65534", "--regid=65534",
+              "--clear-groups"]
+    if subprocess.run([*nobody, "test", "-x", command.VX6, "-a", "-x", DEMO],
+                      check=False).returncode != 0:
+        raise tap.Skip("root: this tree is not everybody's to read")
+    p = subprocess.run([*nobody, DEMO], env=environment(DEMO_KILL="0"),
+                       capture_output=True, text=True, timeout=200,
+                       check=False)
+    tap.equal((p.returncode, p.stderr), (0, ""), p.stdout)
+    tap.within(p.stdout, "through three relays in")
+    tap.absent(p.stdout, "XDP")
+    where = os.path.join(os.path.dirname(WHERE), "vx6-demo-65534")
+    tap.equal(os.listdir(where), [])
+    os.rmdir(where)
+
+
 def counted(text):
     """Numbers with gaps between their thousands, each before its word."""
     return {word: int(n.replace(" ", "")) for n, word in
