@@ -12,7 +12,17 @@
 #include "controlplane/node/compare.h"
 #include "controlplane/node/peer.h"
 
-#define DIAL_NS (5 * VX6_MS) /* between dials for links taken up */
+#define DIAL_NS      (5 * VX6_MS)   /* between dials for links taken up */
+#define SIZE_NS      (500 * VX6_MS) /* for the first answer of a link */
+#define SIZE_LATE_NS (50 * VX6_MS)  /* and an RTT: then for a large one */
+
+/* Until the path has shown what it carries, what every path does. */
+static uint16_t counted_on(const struct peer *p, uint16_t proved)
+{
+	if (proved)
+		return proved;
+	return p->u_claimed < VX6_LINK_U_BASE ? p->u_claimed : VX6_LINK_U_BASE;
+}
 
 static uint32_t free_index(struct node *n)
 {
@@ -134,6 +144,23 @@ static void say_ok(struct peer *p)
 	say(p, MSG_LINK_OK, &m);
 }
 
+/* What a circuit is told of its links holds for its life, so nobody builds
+ * on one before the path has shown what it carries.  A path that swallows
+ * large datagrams shows it by silence. */
+static void sized(struct peer *p)
+{
+	if (!p->sizing)
+		return;
+	p->sizing = false;
+	loop_timer_clear(&p->size_timer);
+	peer_linked(p, VX6_OK);
+}
+
+void link_size_late(void *ctx)
+{
+	sized(ctx);
+}
+
 static void added(void *ctx, enum vx6_status st)
 {
 	struct peer *p = ctx;
@@ -146,13 +173,15 @@ static void added(void *ctx, enum vx6_status st)
 		p->link = PEER_LINK_OPEN;
 		p->unsettled = false;
 		p->link_since_ns = loop_now(p->node->loop);
+		p->sizing = true;
+		loop_timer_set(&p->size_timer, p->link_since_ns + SIZE_NS);
 		if (!p->link_opener)
 			say_ok(p); /* not before cells would be taken */
 		quic_settle(p->conn);
 	} else {
 		peer_link_lost(p);
+		peer_linked(p, st);
 	}
-	peer_linked(p, st);
 	peer_drop(p);
 }
 
@@ -219,7 +248,8 @@ static enum vx6_status add(struct peer *p, const struct msg_link *theirs)
 	if (theirs->u < l.u)
 		l.u = theirs->u;
 	p->peer_index = theirs->index;
-	p->u = l.u;
+	p->u_claimed = l.u;
+	p->u = counted_on(p, 0);
 	p->link = PEER_LINK_ADDING;
 	note(p, l.note);
 	peer_hold(p);
@@ -341,7 +371,8 @@ bool link_adopt(struct node *n, const struct adopt_link *l, uint32_t nth)
 	p->link = PEER_LINK_OPEN;
 	p->link_opener = l->note.opener;
 	p->learn = l->behind_nat;
-	p->u = l->u_proved && l->u_proved < l->u ? l->u_proved : l->u;
+	p->u_claimed = l->u;
+	p->u = counted_on(p, l->u_proved);
 	p->unsettled = true;
 	p->adopted = p->state != PEER_READY;
 	p->link_since_ns = p->orphan_ns = loop_now(n->loop);
@@ -399,14 +430,20 @@ void link_give_up(struct peer *p)
 	peer_link_lost(p);
 }
 
-/* What is claimed holds until the path has shown what it carries. */
-static void size_known(struct peer *p)
+static void size_event(struct peer *p, unsigned events)
 {
 	struct plane *plane = p->node->plane;
+	uint64_t soon = loop_now(p->node->loop) + SIZE_LATE_NS;
 	struct plane_link_info info;
 
-	if (plane->ops->link_info(plane, p->index, &info) && info.u_proved)
-		p->u = info.u_proved;
+	if (!plane->ops->link_info(plane, p->index, &info))
+		return;
+	p->u = counted_on(p, info.u_proved);
+	if (info.u_proved)
+		sized(p);
+	else if (p->sizing && (events & VX6_LINK_EV_UP) &&
+		 soon + info.srtt_ns < p->size_timer.due_ns)
+		loop_timer_set(&p->size_timer, soon + info.srtt_ns);
 }
 
 void link_on_event(struct node *n, uint32_t index, unsigned events)
@@ -414,7 +451,7 @@ void link_on_event(struct node *n, uint32_t index, unsigned events)
 	struct peer *p = index < n->plane->links_max ? n->link[index] : NULL;
 
 	if (p && (events & (VX6_LINK_EV_SIZE | VX6_LINK_EV_UP)))
-		size_known(p);
+		size_event(p, events);
 	if (p && (events & VX6_LINK_EV_MOVED)) {
 		log_info("link", "moved", log_node("peer", p->id));
 		p->link_moves++;

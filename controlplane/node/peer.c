@@ -128,6 +128,7 @@ void peer_drop(struct peer *p)
 			break;
 		}
 	loop_timer_clear(&p->timer);
+	loop_timer_clear(&p->size_timer);
 	free(p->body);
 	p->body = NULL;
 	node_bury(p->node, &p->grave);
@@ -145,6 +146,7 @@ static struct peer *peer_new(struct node *n, const uint8_t id[32])
 	p->stream = -1;
 	memcpy(p->id, id, sizeof(p->id));
 	loop_timer_init(&p->timer, n->loop, on_timer, p);
+	loop_timer_init(&p->size_timer, n->loop, link_size_late, p);
 	p->next = n->peers;
 	n->peers = p;
 	return p;
@@ -340,7 +342,7 @@ void peer_seek(struct node *n, const uint8_t id[32], struct peer_wait *w)
 		w->done(w->ctx, NULL, VX6_UNREACHABLE);
 		return;
 	}
-	if (p->link == PEER_LINK_OPEN && !p->unsettled &&
+	if (p->link == PEER_LINK_OPEN && !p->unsettled && !p->sizing &&
 	    p->state == PEER_READY) {
 		w->done(w->ctx, p, VX6_OK);
 		return;
@@ -383,6 +385,8 @@ void peer_link_lost(struct peer *p)
 
 	p->link = PEER_LINK_NONE;
 	p->index = p->link_moves = 0;
+	p->sizing = false;
+	loop_timer_clear(&p->size_timer);
 	n->link[index] = NULL;
 	relay_peer_lost(n, p);
 	circuit_peer_lost(n, p);
@@ -882,6 +886,7 @@ void peers_close(struct node *n)
 	for (struct peer *p = n->peers; p; p = next) {
 		next = p->next;
 		loop_timer_clear(&p->timer);
+		loop_timer_clear(&p->size_timer);
 		if (p->conn)
 			quic_set_user(p->conn, NULL);
 		free(p->body);

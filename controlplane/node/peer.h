@@ -81,8 +81,10 @@ struct peer {
 	uint32_t index, peer_index; /* ours 0 = none */
 	uint8_t nonce[16];
 	bool link_opener;
-	bool learn; /* we told them to learn our address */
-	uint16_t u;
+	bool learn;            /* we told them to learn our address */
+	uint16_t u, u_claimed; /* counted on; said by both ends */
+	bool sizing;           /* OPEN, and u may still grow at once */
+	struct loop_timer size_timer;
 	uint64_t link_since_ns;
 	uint32_t link_moves;
 	uint64_t orphan_ns; /* since when the link has no session; 0 */
@@ -170,6 +172,8 @@ link_adopt(struct node *n, const struct adopt_link *l, uint32_t nth);
 VX6_NONNULL void link_plane_up(struct peer *p);
 /* link_held_long answers a held LINK_OPEN where no data plane came. */
 VX6_NONNULL void link_held_long(struct peer *p);
+/* link_size_late is size_timer's: what is proved by now has to do. */
+void link_size_late(void *ctx);
 /* link_give_up tells the other end that the link is dead, and ends it. */
 VX6_NONNULL void link_give_up(struct peer *p);
 /* peer_renew closes the session and dials again at once; why is a sentence. */
