@@ -155,6 +155,7 @@ struct config {
 	bool dial_private;      /* dial private ranges from records */
 	uint32_t hops;          /* of a path where --hops does not say */
 	uint32_t spares;        /* warm circuits beside the one in use */
+	uint32_t cell_size;     /* of circuits that begin here; 0 = any */
 	enum config_log_level log_level;
 	enum config_log_format log_format;
 	char api_group[CONFIG_GROUP_TEXT]; /* owns vx6d.sock */

@@ -141,9 +141,20 @@ static bool broken_peers(const struct config *c, struct config_rule *rule)
 	return false;
 }
 
+static bool broken_cell_size(const struct config *c, struct config_rule *rule)
+{
+	if (c->cell_size == 0 || c->cell_size == 1232 || c->cell_size == 1452)
+		return false;
+	rule->step[0].key = "circuits";
+	rule->step[1].key = "cell_size";
+	snprintf(rule->expected, sizeof(rule->expected), "0, 1232 or 1452");
+	return true;
+}
+
 bool config_broken_rule(const struct config *c, struct config_rule *rule)
 {
 	*rule = (struct config_rule){ 0 };
 	return broken_order(c, rule) || broken_ports(c, rule) ||
-	       broken_relay(c, rule) || broken_peers(c, rule);
+	       broken_relay(c, rule) || broken_peers(c, rule) ||
+	       broken_cell_size(c, rule);
 }

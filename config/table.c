@@ -145,6 +145,12 @@ const struct field config_field[] = {
 	  .help = "Circuits kept warm beside the one in use, so that a relay "
 		  "may die." },
 
+	{ .path = "circuits.cell_size", .type = FIELD_INT, .preset = "0",
+	  RANGE(0, 1452), .unit = "bytes", LIVE, AT(cell_size),
+	  .help = "1232 or 1452: every cell of a circuit has this size, so "
+		  "that none tells what it carries. 0: as many bytes as it "
+		  "needs." },
+
 	TIME("dial_s", dial_ns, "5", 0.1, 300,
 	     "Until a dial fails."),
 	TIME("handshake_s", handshake_ns, "5", 0.1, 300,

@@ -36,7 +36,7 @@ enum cli_exit {
 };
 
 #define CLI_POS_MAX   4u
-#define CLI_OPTS_MAX  8u
+#define CLI_OPTS_MAX  10u
 #define CLI_PATH_TEXT 512u
 
 struct cli {

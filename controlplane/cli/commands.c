@@ -74,6 +74,7 @@ static const struct cli_command commands[] = {
 		{ "hops", "N", "through N relays, drawn at random", false },
 		{ "via", "A,B,C", "through these relays, in this order", false },
 		{ "spare-via", "A,B,C", "the path that waits to take over; none: no such", false },
+		{ "cell-size", "BYTES", "1232 or 1452: all cells have this size; 0: what they need", false },
 		{ "identify", NULL, "show this node's ID to the owner", false },
 		{ "background", NULL, "leave it running, until disconnect", false },
 		{ "listen-any", NULL, "allow a port that is not on loopback", false },

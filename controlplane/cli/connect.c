@@ -44,8 +44,9 @@ static int add_path(struct cli *cli, const struct cli_args *args,
 static int request(struct cli *cli, const struct cli_args *args, json_t *to)
 {
 	const char *hops = cli_opt(args, "hops"), *via = cli_opt(args, "via");
+	const char *size = cli_opt(args, "cell-size");
 	char listen[VX6_ADDR_TEXT];
-	unsigned n = 0;
+	unsigned n = 0, cell_size = 0;
 	int code = say_addr(cli, "listen", cli_opt(args, "listen"), listen);
 
 	if (code != CLI_OK)
@@ -60,6 +61,8 @@ static int request(struct cli *cli, const struct cli_args *args, json_t *to)
 				 "one of them");
 	if (hops != NULL)
 		code = say_count(cli, "hops", hops, 0, HOPS_MAX, &n);
+	if (code == CLI_OK && size != NULL)
+		code = say_count(cli, "cell-size", size, 0, 1452, &cell_size);
 	if (code == CLI_OK)
 		code = add_path(cli, args, "via", "via", to);
 	if (code == CLI_OK)
@@ -71,6 +74,8 @@ static int request(struct cli *cli, const struct cli_args *args, json_t *to)
 				 "--spare-via needs --via or --hops");
 	if (hops != NULL)
 		json_object_set_new(to, "hops", json_integer(n));
+	if (size != NULL)
+		json_object_set_new(to, "cell_size", json_integer(cell_size));
 	json_object_set_new(to, "service", json_string(args->pos[0]));
 	json_object_set_new(to, "listen", json_string(listen));
 	json_object_set_new(to, "identify",

@@ -456,6 +456,10 @@ static enum vx6_status fit(struct circuit *c)
 			life = c->status[i].lifetime_s;
 	}
 	c->origin.times.life_ns = (uint64_t)life * VX6_SEC;
+	if (c->u < c->cell_size)
+		return VX6_BAD_SIZE;
+	if (c->cell_size)
+		c->u = c->cell_size;
 	size_t d = vx6_channel_d_end(c->u, c->hops);
 
 	if (d < MSG_D_MIN)
@@ -606,8 +610,9 @@ void circuit_half(struct node *n, void *owner, enum abi_half_event event)
 /* ---- building ---- */
 
 enum vx6_status circuit_build(struct node *n, const uint8_t id[][32],
-			      unsigned hops, const struct circuit_events *ev,
-			      void *ctx, unsigned *which, struct circuit **out)
+			      unsigned hops, uint16_t cell_size,
+			      const struct circuit_events *ev, void *ctx,
+			      unsigned *which, struct circuit **out)
 {
 	const struct config_timers *t = &n->cfg.timers;
 	struct origin_times times = { .seek_ns = t->dial_ns,
@@ -631,6 +636,7 @@ enum vx6_status circuit_build(struct node *n, const uint8_t id[][32],
 	c->ev = *ev;
 	c->ctx = ctx;
 	c->hops = hops;
+	c->cell_size = cell_size;
 	memcpy(c->id, id, hops * sizeof(c->id[0]));
 	origin_init(&c->origin, hops, &times);
 	loop_timer_init(&c->timer, n->loop, on_timer, c);

@@ -65,12 +65,13 @@ struct circuit {
 	uint64_t cells_out, cells_in;
 };
 
-/* circuit_build starts one over id[0..hops), the last being the end.
+/* circuit_build starts one over id[0..hops), the last being the end, whose
+ * cells all have cell_size, or, with 0, as many bytes as they need.
  * VX6_NO_ROOM; VX6_NOT_FOUND (no usable record of some hop: *which). */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 circuit_build(struct node *n, const uint8_t id[][32], unsigned hops,
-	      const struct circuit_events *ev, void *ctx, unsigned *which,
-	      struct circuit **out);
+	      uint16_t cell_size, const struct circuit_events *ev, void *ctx,
+	      unsigned *which, struct circuit **out);
 
 /* circuit_destroy closes it without `ended`. */
 VX6_NONNULL void circuit_destroy(struct circuit *c);

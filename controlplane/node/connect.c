@@ -482,6 +482,21 @@ static bool take_plan(struct forward_job *j, const json_t *via,
 	return true;
 }
 
+static bool take_cell_size(struct forward_job *j, int asked,
+			   struct resolve_why *why)
+{
+	uint32_t size = asked >= 0 ? (uint32_t)asked : j->node->cfg.cell_size;
+
+	if (size > UINT16_MAX || !vx6_cell_size_ok((uint16_t)size))
+		return usage(why, "0, 1232 or 1452",
+			     "there are no cells of that size");
+	if (asked > 0 && j->plan.direct)
+		return usage(why, "add --hops or --via",
+			     "a direct connection has no cells");
+	j->plan.cell_size = (uint16_t)size;
+	return true;
+}
+
 static bool take_listen(struct forward_job *j, const char *listen,
 			struct resolve_why *why)
 {
@@ -505,12 +520,14 @@ void connect_run(void *ctx, struct api_call *call, const json_t *args)
 	struct resolve_why why = { .code = API_FAILED };
 	const char *service, *listen;
 	json_t *via = NULL, *spare = NULL;
-	int hops = 0, identify = 0, background = 0, any = 0;
+	int hops = 0, identify = 0, background = 0, any = 0, cell_size = -1;
 
-	if (!api_args(call, args, "{s:s, s:s, s?i, s?o, s?o, s?b, s?b, s?b}",
+	if (!api_args(call, args,
+		      "{s:s, s:s, s?i, s?o, s?o, s?b, s?b, s?b, s?i}",
 		      "service", &service, "listen", &listen, "hops", &hops,
 		      "via", &via, "spare_via", &spare, "identify", &identify,
-		      "background", &background, "listen_any", &any))
+		      "background", &background, "listen_any", &any,
+		      "cell_size", &cell_size))
 		return;
 	struct forward_job *j = connect_count(n) < n->cfg.limits.forwarders
 					? calloc(1, sizeof(*j))
@@ -529,6 +546,7 @@ void connect_run(void *ctx, struct api_call *call, const json_t *args)
 	j->start_ns = loop_now(n->loop);
 	if (!take_service(j, service, &why) ||
 	    !take_plan(j, via, spare, hops, &why) ||
+	    !take_cell_size(j, cell_size, &why) ||
 	    !take_listen(j, listen, &why)) {
 		free(j);
 		api_fail(call, why.code, why.hint, "%s", why.text);

@@ -169,7 +169,8 @@ static enum vx6_status build(struct tunnel *t, bool spare)
 		return st;
 	*l = (struct tunnel_leg){ .t = t,
 				  .named = !spare && t->plan.via_cnt > 0 };
-	st = circuit_build(t->node, id, hops, &events, l, &which, &l->c);
+	st = circuit_build(t->node, id, hops, t->plan.cell_size, &events, l,
+			   &which, &l->c);
 	if (st == VX6_NOT_FOUND) {
 		char label[VX6_ID_TEXT];
 

@@ -44,6 +44,7 @@ struct tunnel_plan { /* how a client wants to go */
 	uint8_t via[TUNNEL_HOPS_MAX][32];
 	uint8_t spare_via[TUNNEL_HOPS_MAX][32];
 	bool no_spare;
+	uint16_t cell_size; /* of its circuits: 0, 1232 or 1452 */
 };
 
 enum tunnel_fail { /* why a client's tunnel could not be had */
