@@ -7,17 +7,21 @@
 
 #include <cmocka.h>
 #include <linux/bpf.h>
-#include <string.h>
 
 #include "xdp/xdp.h"
 
+/* By hand, and not from the list that the classifier was made from. */
 uint32_t must_verdict(unsigned reason)
 {
-	const char *v = xdp_reason_verdict(reason);
-
-	if (strcmp(v, "redirect") == 0)
-		return XDP_REDIRECT;
-	return strcmp(v, "pass") == 0 ? XDP_PASS : XDP_DROP;
+	switch (reason) {
+	case VX6_XDP_CELL:
+	case VX6_XDP_CHANCE: return XDP_REDIRECT;
+	case VX6_XDP_OTHER:
+	case VX6_XDP_CONTROL:
+	case VX6_XDP_NO_SOCKET:
+	case VX6_XDP_ODD: return XDP_PASS;
+	}
+	return XDP_DROP;
 }
 
 void must_be(struct xk *k, const char *name, const struct pkt *p,
