@@ -127,8 +127,8 @@ static void take_over(unsigned ifindex, uint16_t data_port)
 	xdp_multiprog__close(mp);
 }
 
-/* The name of the program that is there; "?" without. */
-static void name_of_other(unsigned ifindex, char name[BPF_OBJ_NAME_LEN])
+/* The name of the program that is there: it takes CAP_SYS_ADMIN to know. */
+static void name_of_other(unsigned ifindex, char name[BPF_OBJ_NAME_LEN + 1])
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t id = 0, len = sizeof(info);
@@ -136,9 +136,12 @@ static void name_of_other(unsigned ifindex, char name[BPF_OBJ_NAME_LEN])
 
 	if (bpf_xdp_query_id((int)ifindex, 0, &id) == 0)
 		fd = bpf_prog_get_fd_by_id(id);
-	if (fd < 0 || bpf_prog_get_info_by_fd(fd, &info, &len) != 0)
-		info.name[0] = '?';
-	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	if (fd < 0 || bpf_prog_get_info_by_fd(fd, &info, &len) != 0 ||
+	    info.name[0] == '\0')
+		snprintf(name, BPF_OBJ_NAME_LEN + 1, "%u", id);
+	else
+		snprintf(name, BPF_OBJ_NAME_LEN + 1, "%.*s", BPF_OBJ_NAME_LEN,
+			 info.name);
 	if (fd >= 0)
 		close(fd);
 }
@@ -228,7 +231,7 @@ static int mtu_of(const char *name)
 static enum vx6_status refused(int err, unsigned ifindex, const char *name,
 			       char why[XDP_WHY])
 {
-	char other[BPF_OBJ_NAME_LEN];
+	char other[BPF_OBJ_NAME_LEN + 1];
 
 	switch (err) {
 	case EPERM:
@@ -280,7 +283,7 @@ enum vx6_status hook_open(struct hook *h, const struct bpf_object *shared,
 			  unsigned ifindex, uint16_t data_port,
 			  bool no_dispatcher, char why[XDP_WHY])
 {
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE], text[96];
 	const char *lack;
 	int err = ENOENT;
 
@@ -292,10 +295,15 @@ enum vx6_status hook_open(struct hook *h, const struct bpf_object *shared,
 	}
 	take_over(ifindex, data_port);
 	lack = no_dispatcher ? NULL : lacking();
-	if (lack == NULL && !no_dispatcher)
+	if (lack == NULL && !no_dispatcher) {
 		err = by_dispatcher(h, shared);
-	if (err != 0)
-		err = by_link(h, shared);
+		snprintf(text, sizeof(text), "libxdp's dispatcher refused (%s)",
+			 strerror(err));
+		lack = text;
+	}
+	if (err == 0)
+		return VX6_OK;
+	err = by_link(h, shared);
 	if (err != 0)
 		return refused(err, ifindex, name, why);
 	if (lack != NULL)

@@ -17,8 +17,11 @@
  * Ownership: sockets put into an interface's vx6_xsk stay the caller's.
  * Threads: open, attach, detach and close on one; xdp_links' memory is
  * written by the worker, xdp_counts may be called on any.
- * Privilege: open, attach and detach need CAP_NET_ADMIN and CAP_BPF (and
- * CAP_PERFMON, CAP_SYS_ADMIN on older kernels); the rest needs none. */
+ * Privilege: open and attach need CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, and
+ * get a plain link with these.  The dispatcher takes CAP_SYS_ADMIN and a
+ * writable /sys/fs/bpf besides, to detach as well: who has given that up
+ * leaves its classifier there, which passes what no socket takes, and whoever
+ * comes next takes it over.  The rest needs none. */
 
 #include <stdbool.h>
 #include <stddef.h>

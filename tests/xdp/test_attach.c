@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -17,7 +18,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
@@ -191,6 +194,51 @@ static void without_bpffs(void **state)
 	assert_int_equal(xn_program(wire.near), 0);
 }
 
+/* What a service has that is not root's: enough for a plain link. */
+static bool keep_three_capabilities(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct d[2] = { 0 };
+	static const unsigned keep[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON };
+
+	for (unsigned i = 0; i < VX6_COUNT(keep); i++) {
+		d[keep[i] / 32].permitted |= 1u << keep[i] % 32;
+		d[keep[i] / 32].effective |= 1u << keep[i] % 32;
+	}
+	return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 &&
+	       setresuid(65534, 65534, 65534) == 0 &&
+	       syscall(SYS_capset, &h, d) == 0;
+}
+
+static bool attach_as_service(void)
+{
+	const struct xdp_opts o = {
+		.links = 2, .data_port = 1, .len_min = 4, .len_max = 9
+	};
+	char said[XDP_WHY];
+	struct xdp_if *i;
+	struct xdp *x;
+	bool ok;
+
+	if (!keep_three_capabilities() || xdp_open(&x, &o, said) != VX6_OK ||
+	    xdp_attach(x, wire.near, &i, said) != VX6_OK)
+		return false;
+	ok = !i->dispatcher && strstr(said, "vx6n gets a plain link") != NULL;
+	xdp_detach(x, i);
+	xdp_close(x);
+	return ok;
+}
+
+static void as_a_service(void **state)
+{
+	(void)state;
+	NEED_VETH();
+	assert_int_equal(xn_child(attach_as_service), 0);
+	assert_int_equal(xn_program(wire.near), 0);
+}
+
 static void counts_never_go_back(void **state)
 {
 	static const struct shape cell = { 0 };
@@ -341,6 +389,7 @@ int main(void)
 		cmocka_unit_test(by_dispatcher),
 		cmocka_unit_test(by_plain_link),
 		cmocka_unit_test(without_bpffs),
+		cmocka_unit_test(as_a_service),
 		cmocka_unit_test(counts_never_go_back),
 		cmocka_unit_test(two_interfaces),
 		cmocka_unit_test(addresses_are_replaced),
