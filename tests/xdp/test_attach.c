@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <glob.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
@@ -325,6 +326,21 @@ static void addresses_are_replaced(void **state)
 	xdp_close(x);
 }
 
+/* What libxdp keeps in bpffs for an interface. */
+static size_t pins(unsigned ifindex)
+{
+	char path[64];
+	size_t n = 0;
+	glob_t g;
+
+	snprintf(path, sizeof(path), "/sys/fs/bpf/xdp/dispatch-%u-*", ifindex);
+	if (glob(path, 0, NULL, &g) == 0) {
+		n = g.gl_pathc;
+		globfree(&g);
+	}
+	return n;
+}
+
 static void interface_goes(void **state)
 {
 	struct xdp_if *i;
@@ -337,8 +353,10 @@ static void interface_goes(void **state)
 	gone = if_nametoindex("vx6g");
 	x = xn_open(false);
 	i = xn_attach(x, gone);
+	assert_int_equal(pins(gone), i->dispatcher);
 	assert_true(veth_run("ip link del vx6g"));
 	xdp_detach(x, i);
+	assert_int_equal(pins(gone), 0);
 	xn_refused(x, gone, VX6_NOT_FOUND, "there is no interface");
 	xn_attach(x, wire.near); /* the node goes on */
 	xdp_close(x);
