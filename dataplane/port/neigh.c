@@ -57,7 +57,7 @@ struct neigh {
 	struct wants wants;
 	struct slot slot[NEIGH_IFS];
 	struct flight flight[FLIGHTS];
-	uint32_t flying, asks; /* flights, and ever */
+	uint32_t asks; /* ever; the upper bits of a seq */
 	/* dumps that are needed, the one that runs, and its seq */
 	unsigned need, dump;
 	uint32_t dump_seq;
@@ -68,6 +68,8 @@ struct neigh {
 	bool stale;    /* some hop is */
 	bool moved;    /* something came or went in this pass */
 	bool backlog;  /* there is more to do at once */
+	bool review;   /* interfaces or addresses are others: all ways are
+			  judged again, once for all that was received */
 	struct neigh_count count;
 };
 
@@ -191,16 +193,15 @@ static void take_link(struct neigh *n, const struct rtnl_msg *m)
 {
 	if (!host_link(&n->host, m))
 		return;
-	publish_all(n); /* what is down is no way from now on */
+	n->review = true;
 	wants_touch_all(&n->wants);
 }
 
-/* A source that is no longer ours is none from now on. */
 static void take_addr(struct neigh *n, const struct rtnl_msg *m)
 {
 	if (!host_addr(&n->host, m))
 		return;
-	publish_all(n);
+	n->review = true;
 	wants_touch_all(&n->wants);
 }
 
@@ -233,9 +234,12 @@ static enum rtnl_kind kind_of(unsigned dump)
 
 static uint32_t next_seq(struct neigh *n, uint32_t idx)
 {
-	uint32_t seq = n->asks++ << FLIGHT_BIT | idx;
+	uint32_t seq;
 
-	return seq != 0 ? seq : next_seq(n, idx);
+	do
+		seq = n->asks++ << FLIGHT_BIT | idx;
+	while (seq == 0);
+	return seq;
 }
 
 /* Starts the next dump that is needed.  Routes are dumped as one, the first
@@ -271,15 +275,29 @@ static void dump_again(struct neigh *n)
 	n->count.again++;
 }
 
-/* Routes of a family that the host lacks are refused: it has none.  They are
- * the last of all dumps: the next may wait. */
+static bool is_passing(int error)
+{
+	return error == EAGAIN || error == EBUSY || error == ENOBUFS ||
+	       error == ENOMEM || error == EINTR;
+}
+
+/* Whether the dump that ends here said all.  Routes of a family that the host
+ * lacks are refused: it has none. */
+static bool is_whole(const struct neigh *n, const struct rtnl_msg *m)
+{
+	if (n->dump_bad)
+		return false;
+	if (m->kind == RTNL_REFUSED && (n->dump & (ROUTES4 | ROUTES6)))
+		return !is_passing(m->error);
+	return m->error == 0;
+}
+
+/* Routes are the last of all dumps: the next may wait. */
 static void dump_end(struct neigh *n, const struct rtnl_msg *m)
 {
 	unsigned dump = n->dump;
-	bool routes = (dump & (ROUTES4 | ROUTES6)) != 0;
 
-	if (n->dump_bad ||
-	    (m->error != 0 && !(routes && m->kind == RTNL_REFUSED))) {
+	if (!is_whole(n, m)) {
 		dump_again(n);
 		return;
 	}
@@ -287,8 +305,7 @@ static void dump_end(struct neigh *n, const struct rtnl_msg *m)
 	if (dump == ROUTES4)
 		return;
 	host_sweep(&n->host, kind_of(dump));
-	if (!routes)
-		publish_all(n);
+	n->review = true;
 	if (dump == ROUTES6)
 		n->dump_due_ns = n->now_ns + GAP_NS;
 }
@@ -307,18 +324,6 @@ static void take_dumped(struct neigh *n, const struct rtnl_msg *m)
 
 /* ---- flights ---- */
 
-static void land(struct neigh *n, struct flight *f)
-{
-	f->seq = 0;
-	n->flying--;
-}
-
-static bool is_passing(int error)
-{
-	return error == EAGAIN || error == EBUSY || error == ENOBUFS ||
-	       error == ENOMEM || error == EINTR;
-}
-
 /* "Not now" is as no answer: it is asked again when the time is over. */
 static void take_answer(struct neigh *n, const struct rtnl_msg *m)
 {
@@ -329,7 +334,7 @@ static void take_answer(struct neigh *n, const struct rtnl_msg *m)
 
 	if (f->seq != m->seq || is_passing(m->error))
 		return;
-	land(n, f);
+	f->seq = 0;
 	if (was.hop && n->wants.hop[was.idx].seq == was.seq) {
 		n->wants.hop[was.idx].seq = 0;
 		hop_set(n, was.idx,
@@ -346,7 +351,7 @@ static void lost(struct neigh *n, struct flight *f)
 {
 	struct flight was = *f;
 
-	land(n, f);
+	f->seq = 0;
 	n->count.lost++;
 	if (was.hop && n->wants.hop[was.idx].seq == was.seq) {
 		n->wants.hop[was.idx].seq = 0;
@@ -392,7 +397,6 @@ static bool ask_one(struct neigh *n, uint32_t f_idx)
 		sent = rtnl_route_ask(&n->rtnl, seq, &w->peer, &w->self);
 	}
 	n->flight[f_idx] = (struct flight){ seq, idx, is_hop, n->now_ns };
-	n->flying++;
 	n->count.asked++;
 	n->moved = true;
 	return sent;
@@ -410,31 +414,38 @@ static void overrun(struct neigh *n)
 	wants_touch_all(&n->wants);
 }
 
+static void take_all(struct neigh *n, size_t len)
+{
+	struct rtnl_msg m;
+	size_t at = 0, size;
+
+	while ((size = rtnl_parse(&m, n->rtnl.buf + at, len - at)) > 0) {
+		at += size;
+		if (!rtnl_is_answer(&n->rtnl, &m))
+			take_change(n, &m);
+		else if (n->dump != 0 && m.seq == n->dump_seq)
+			take_dumped(n, &m);
+		else
+			take_answer(n, &m);
+	}
+}
+
 static void receive(struct neigh *n)
 {
 	for (unsigned i = 0; i < RECVS; i++) {
 		long len = rtnl_recv(&n->rtnl);
-		struct rtnl_msg m;
-		size_t at = 0, size;
 
 		if (len == 0)
-			return;
+			break;
 		n->moved = true;
-		if (len < 0) {
+		if (len < 0)
 			overrun(n);
-			continue;
-		}
-		while ((size = rtnl_parse(&m, n->rtnl.buf + at,
-					  (size_t)len - at)) > 0) {
-			at += size;
-			if (!rtnl_is_answer(&n->rtnl, &m))
-				take_change(n, &m);
-			else if (n->dump != 0 && m.seq == n->dump_seq)
-				take_dumped(n, &m);
-			else
-				take_answer(n, &m);
-		}
+		else
+			take_all(n, (size_t)len);
 	}
+	if (n->review)
+		publish_all(n);
+	n->review = false;
 }
 
 /* The answer is there when the question is asked: it is read at once, so that
