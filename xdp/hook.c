@@ -69,33 +69,45 @@ static bool is_ours(const struct xdp_program *p, uint16_t data_port)
 	       port_of(xdp_program__fd(p)) == htons(data_port);
 }
 
+/* Somebody else's program stands behind this dispatcher by this link. */
+static bool is_anothers(int link, uint32_t dispatcher, uint16_t data_port)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	struct xdp_program *p;
+	bool ours;
+
+	if (bpf_link_get_info_by_fd(link, &info, &len) != 0)
+		return true;
+	if (info.type != BPF_LINK_TYPE_TRACING ||
+	    info.tracing.target_obj_id != dispatcher)
+		return false;
+	p = xdp_program__from_id(info.prog_id);
+	ours = libxdp_get_error(p) == 0 && is_ours(p, data_port);
+	xdp_program__close(p);
+	return !ours;
+}
+
 /* Nobody but us is behind this dispatcher.  Asked where its pins cannot be
  * read: they were in another mount namespace's bpffs, and are gone with it or
- * are still there. */
+ * are still there.  What cannot be known is not ours. */
 static bool is_all_ours(uint32_t dispatcher, uint16_t data_port)
 {
 	uint32_t id = 0;
-	bool ours = true;
 
-	while (ours && bpf_link_get_next_id(id, &id) == 0) {
-		struct bpf_link_info info = { 0 };
-		uint32_t len = sizeof(info);
-		struct xdp_program *p;
+	while (bpf_link_get_next_id(id, &id) == 0) {
 		int fd = bpf_link_get_fd_by_id(id);
+		bool anothers;
 
-		if (fd < 0)
+		if (fd < 0 && errno == ENOENT)
 			continue; /* ended meanwhile */
-		if (bpf_link_get_info_by_fd(fd, &info, &len) == 0 &&
-		    info.type == BPF_LINK_TYPE_TRACING &&
-		    info.tracing.target_obj_id == dispatcher) {
-			p = xdp_program__from_id(info.prog_id);
-			ours = libxdp_get_error(p) == 0 &&
-			       is_ours(p, data_port);
-			xdp_program__close(p);
-		}
-		close(fd);
+		anothers = fd < 0 || is_anothers(fd, dispatcher, data_port);
+		if (fd >= 0)
+			close(fd);
+		if (anothers)
+			return false;
 	}
-	return ours;
+	return errno == ENOENT; /* that was the last */
 }
 
 static void remove_dispatcher(unsigned ifindex, const struct xdp_program *d)

@@ -55,7 +55,8 @@ bool veth_open(struct veth *v)
 		lacking = "netns: this host makes no network namespace";
 	else if (!veth_run("ip link set lo up; "
 			   "ip link add vx6n type veth peer name vx6f && "
-			   "ip link set vx6n up && ip link set vx6f up"))
+			   "ip link set vx6n addrgenmode none up && "
+			   "ip link set vx6f addrgenmode none up"))
 		lacking = "netns: this host makes no veth";
 	if (lacking != NULL)
 		return veth_may();

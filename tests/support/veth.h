@@ -7,7 +7,8 @@
  *     near (vx6n) ==== far (vx6f)      both ends in this namespace
  *
  * What is written to the far end's packet socket arrives at the near end as
- * from a wire, in the driver, where native XDP runs.  The namespace has no
+ * from a wire, in the driver, where native XDP runs.  The ends have no
+ * addresses: the kernel says nothing there by itself.  The namespace has no
  * name: it ends with the process, however that ends.  Threads that exist
  * already stay where they are. */
 

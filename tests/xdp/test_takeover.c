@@ -198,6 +198,41 @@ static void beside_others(void **state)
 	assert_int_equal(xn_program(wire.near), 0);
 }
 
+/* Their pins are out of our sight, and they are not ours to remove. */
+static bool attach_in_fresh_bpffs(void)
+{
+	char said[XDP_WHY];
+	struct xdp_if *i;
+	struct xdp *x;
+
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "/sys/fs/bpf", "bpf", 0, NULL) == 0 &&
+	       xdp_open(&x, &opts, said) == VX6_OK &&
+	       xdp_attach(x, wire.near, &i, said) == VX6_EXISTS &&
+	       strstr(said, "xdp_dispatcher") != NULL;
+}
+
+static void others_out_of_sight(void **state)
+{
+	struct xdp_program *p;
+	uint32_t id;
+
+	(void)state;
+	NEED_VETH();
+	if (!xn_has_dispatcher())
+		skip();
+	opts.no_dispatcher = false;
+	p = somebodys();
+	id = xn_program(wire.near);
+	assert_int_equal(xn_child(attach_in_fresh_bpffs), 0);
+	assert_int_equal(xn_program(wire.near), id);
+	assert_true(is_there(p));
+	assert_int_equal(
+		xdp_program__detach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+	xdp_program__close(p);
+}
+
 static void others_come_and_go(void **state)
 {
 	struct xdp_program *p;
@@ -270,6 +305,7 @@ int main(void)
 		cmocka_unit_test(killed_with_its_bpffs),
 		cmocka_unit_test(another_lives_there),
 		cmocka_unit_test(beside_others),
+		cmocka_unit_test(others_out_of_sight),
 		cmocka_unit_test(others_come_and_go),
 		cmocka_unit_test(beside_another_node),
 	};
