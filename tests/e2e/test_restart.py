@@ -15,10 +15,10 @@ import random
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import command, place, programs, tap
+from harness import command, programs, tap, tcp
 from harness.node import chain
-from harness.restart import (Carried, fds, plane, relayed, rss_kib,
-                             vx6d_killed)
+from harness.restart import (fds, killed_while_carrying, plane, relayed,
+                             rss_kib)
 from harness.transfer import Download, Stream, Watch
 
 MIB = 1 << 20
@@ -45,12 +45,9 @@ def a_killed_vx6d_costs_no_cell():
     with made["client"].connect("owner.web", via=R, spare_via=[]) as c:
         watch = Watch(c)
         tap.equal(len(relayed(r2)), 1, "circuits through r2")
-        count = Carried(r2)
-        d = Download(c.listen, "page", os.path.join(made["client"].dir, "got"))
-        d.past(SIZE // 4)
-        vx6d_killed(r2, lambda: d.past(SIZE // 2))
-        d.done(page())
-        count.look()
+        count = killed_while_carrying(
+            r2, lambda: Download(c.listen, "page", os.path.join(
+                made["client"].dir, "got")), SIZE, page())
         tap.note(f"{count.carried} cells through r2, dropped: "
                  f"{count.dropped or 'none'}")
         tap.true(count.carried > SIZE / 1472, "they went through r2")
@@ -62,6 +59,121 @@ def a_killed_vx6d_costs_no_cell():
         tap.true(listed["cells_backward"] > SIZE / 1472, "its cells counted")
     tap.wait(lambda: plane(r2)["halves"] == 0, "DESTROY to end the circuit")
     tap.equal(relayed(r2), [])
+
+
+# ---- what was not so when it came back -------------------------------------
+
+def echo_through(made, spare=None):
+    """A connected echo over R; the call and the socket."""
+    server = tcp.Server(tcp.echo)
+    made["owner"].service("echo", server.target)
+    call = made["client"].connect("owner.echo", via=R, spare_via=spare or [])
+    tap.after(call.close)
+    sock = tcp.connect(call.listen)
+    tap.after(sock.close)
+    said(sock, b"first")
+    return call, sock
+
+
+def said(sock, word):
+    sock.sendall(word)
+    got = b""
+    while len(got) < len(word):
+        part = sock.recv(len(word) - len(got))
+        tap.true(part, f"the end after {got}")
+        got += part
+    tap.equal(got, word)
+
+
+def halves_fit(node):
+    """Nothing is in a relay's data plane but what its vx6d knows of."""
+    return plane(node)["halves"] == 2 * len(relayed(node))
+
+
+@tap.test
+def what_was_destroyed_meanwhile_ends_afterwards():
+    """A DESTROY does not reach a vx6d that is away: circuits are compared
+    when the session is made again, and the hops behind are told."""
+    made = chain(R, PATIENT)
+    call, sock = echo_through(made)
+    made["r2"].kill("vx6d")
+    sock.close()
+    call.close()
+    tap.wait(lambda: not relayed(made["r1"]), "DESTROY to reach r1")
+    tap.equal(len(relayed(made["r3"])), 1, "circuits that r3 still has")
+    made["r2"].start()
+    made["r2"].ready()
+    for name in R:
+        tap.wait(lambda: not relayed(made[name]) and
+                 plane(made[name])["halves"] == 0,
+                 f"{name} to have nothing left", 20, made[name].last_words)
+    tap.wait(lambda: made["owner"].api("circuit.list")["total"] == 0,
+             "the owner to be told")
+
+
+@tap.test
+def circuits_of_a_killed_end_are_dead():
+    """Their keys died with vx6d: its data plane is swept, relays are told."""
+    made = chain(R, PATIENT, data=True)
+    owner = made["owner"]
+    call, sock = echo_through(made)
+    old = [c["n"] for c in relayed(made["r3"])]
+    tap.true(plane(owner)["halves"] > 0, "half-circuits at the end")
+    owner.kill("vx6d")
+    owner.start()
+    owner.ready()
+    tap.wait(lambda: not [c for c in relayed(made["r3"]) if c["n"] in old],
+             "r3 to be told", 20, made["r3"].last_words)
+    sock.close()
+    call.close()
+    for name in R:
+        tap.wait(lambda: not relayed(made[name]) and halves_fit(made[name]),
+                 f"{name} to have nothing left", 20, made[name].last_words)
+    tap.wait(lambda: plane(owner)["halves"] == 0, "the owner's to be gone")
+
+
+@tap.test
+def a_killed_data_plane_costs_its_own_circuits_alone():
+    made = chain(R + S, QUICK)
+    page()
+    made["owner"].service("web", nginx().target)
+    with made["client"].connect("owner.web", via=S, spare_via=[]) as other:
+        watch = Watch(other)
+        d = Download(other.listen, "page",
+                     os.path.join(made["client"].dir, "got"))
+        call, sock = echo_through(made)
+        told = Watch(call)
+        d.past(SIZE // 8)
+        made["r2"].kill("dataplane")
+        tap.wait(lambda: told.of("down"), "the client to be told")
+        for name in ("r1", "r3"):
+            tap.wait(lambda: not relayed(made[name]) and
+                     halves_fit(made[name]), f"{name} to be told")
+        tap.equal(relayed(made["r2"]), [], "circuits of r2")
+        made["r2"].start()
+        said(sock, b"the same stream, over links made anew")
+        tap.equal(len(relayed(made["r2"])), 1, "circuits through r2")
+        tap.true(halves_fit(made["r2"]), "halves of the fresh data plane")
+        d.done(page())
+        tap.equal(watch.of("moved") + watch.of("down"), [],
+                  "what the other transfer noticed")
+
+
+@tap.test
+def a_link_without_session_ends_in_time():
+    """Cells flow while vx6d is away, but not for ever."""
+    made = chain(R + S, {**PATIENT, "session_idle_s": 2, "link_orphan_s": 1,
+                         "session_ping_s": 0.5})
+    call, sock = echo_through(made, S)
+    watch = Watch(call)
+    tap.wait(lambda: both_stand(made["client"]), "both circuits")
+    made["r2"].kill("vx6d")
+    tap.wait(lambda: watch.of("moved") or watch.of("down"),
+             "the circuit over r2 to be given up", 30)
+    said(sock, b"by another way")
+    tap.equal([c for c in relayed(made["r1"]) if c["next"] == "r2"], [])
+    tap.equal([n["node"] for n in made["r1"].api("link.list")["links"]
+               if n["node"] == "r2"], [], "links of r1 to r2")
 
 
 # ---- fifty times -----------------------------------------------------------
@@ -120,16 +232,13 @@ def path_in_use(node):
     return node.api("tunnel.list")["tunnels"][0]["path"]
 
 
-def kill(node, which):
-    for p in ("plane", "vx6d") if which == "both" else (which,):
-        place.kill(getattr(node, p))
-
-
 def back(node, which, first):
     """Starts what was killed, in one order or the other."""
-    for p in sorted(("plane", "vx6d") if which == "both" else (which,),
-                    reverse=first == "vx6d"):
-        (node.start_plane if p == "plane" else node.start_vx6d)()
+    if "dataplane" in which and first == "dataplane":
+        node.start_plane()
+    if "vx6d" in which:
+        node.start_vx6d()
+    node.start()
     node.ready()
 
 
@@ -153,10 +262,11 @@ def either_plane_dies_fifty_times():
                      lambda: made["client"].last_words())
             stream.past(stream.count + stream.PART)
             victim = made[path_in_use(made["client"])[1]]
-            which = rnd.choice(("vx6d", "plane", "both"))
-            kill(victim, which)
+            which = rnd.choice((["vx6d"], ["dataplane"],
+                                ["vx6d", "dataplane"]))
+            victim.kill(*which)
             stream.past(stream.count + stream.PART)
-            back(victim, which, rnd.choice(("vx6d", "plane")))
+            back(victim, which, rnd.choice(("vx6d", "dataplane")))
         count = stream.done()
         tap.note(f"{KILLS} kills, {len(watch.of('moved'))} moves, "
                  f"{count} bytes, 0 lost")

@@ -2,7 +2,7 @@
 """What a relay loses while one of its planes is killed and started again."""
 import os
 
-from . import place, tap
+from . import tap
 
 
 def relayed(node):
@@ -41,12 +41,24 @@ def vx6d_killed(node, meanwhile):
     """Kills a relay's vx6d, calls meanwhile(), starts another, and waits
     until that one has taken up what there was.  Returns how many circuits."""
     before = len(relayed(node))
-    place.kill(node.vx6d)
+    node.kill("vx6d")
     meanwhile()
-    node.start_vx6d()
+    node.start()
     node.ready()
     tap.equal(len(relayed(node)), before, "circuits that were taken up")
     return before
+
+
+def killed_while_carrying(relay, transfer, size, digest):
+    """A transfer of size bytes through one circuit over relay, begun by
+    transfer(), outlives relay's vx6d, which is away for a quarter of it.
+    Returns what the relay's data plane counted (`lost`, `carried`)."""
+    count = Carried(relay)
+    d = transfer()
+    d.past(size // 4)
+    vx6d_killed(relay, lambda: d.past(size // 2))
+    d.done(digest)
+    return count.look()
 
 
 def fds(process):
