@@ -11,6 +11,7 @@
 
 #include <sodium.h>
 
+#include "controlplane/core/lack.h"
 #include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
 #include "controlplane/node/tunnel.h"
@@ -558,7 +559,7 @@ unsigned circuit_lacked(struct peer *p, uint64_t since_ns, uint32_t stamp)
 
 	while (c) {
 		if (c->first == p && c->origin.state == ORIGIN_OPEN &&
-		    c->opened_ns < since_ns && c->told != stamp) {
+		    lack_ends(c->opened_ns, since_ns, c->told == stamp)) {
 			step(c, ORIGIN_EV_DESTROY, 0, 0);
 			ended++;
 			c = p->node->circuits;

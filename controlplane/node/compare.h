@@ -9,11 +9,8 @@
  *     <-- LINK_OK {adopt}                   ends those of its circuits that
  *     CIRCUITS --> <-- CIRCUITS             the other's list lacks
  *
- * Only what was open before this session began is judged.  A circuit that
- * opens later has its CREATED on this session's stream, behind or before
- * the list: the other end may not have had it when it wrote that, and can
- * not miss it.  What is still being built is in the list of the end that
- * has both ids, and has timers at the other.
+ * core/lack says which are judged.  What is still being built is in the list
+ * of the end that has both ids, and has timers at the other.
  *
  * One list is taken for each session; others are skipped, so nobody can
  * make us walk through our circuits for nothing. */

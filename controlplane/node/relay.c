@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "controlplane/core/hop.h"
+#include "controlplane/core/lack.h"
 #include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
 #include "dataplane/wire/create.h"
@@ -735,12 +736,15 @@ unsigned relay_lacked(struct peer *p, uint64_t since_ns, uint32_t stamp)
 
 	while (c) {
 		struct relay_circ *next = c->next_in_list;
-		bool old = c->hop.state == HOP_OPEN && c->open_ns < since_ns;
+		bool open = c->hop.state == HOP_OPEN;
 
-		if (old && c->prev == p && c->told_prev != stamp) {
+		if (open && c->prev == p &&
+		    lack_ends(c->open_ns, since_ns, c->told_prev == stamp)) {
 			step(c, HOP_EV_LOST_PREV, 0);
 			ended++;
-		} else if (old && c->next == p && c->told_next != stamp) {
+		} else if (open && c->next == p &&
+			   lack_ends(c->open_ns, since_ns,
+				     c->told_next == stamp)) {
 			step(c, HOP_EV_LOST_NEXT, 0);
 			ended++;
 		}
