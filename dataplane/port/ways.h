@@ -25,7 +25,7 @@
  * loads and stores.
  *
  * Ownership: memory is taken at open, 64 bytes a link for what the worker
- * reads, 48 for what it asked.  Threads: find is the worker's, all else the
+ * reads, 42 for what it asked.  Threads: find is the worker's, all else the
  * other thread's. */
 
 #include <stdatomic.h>
