@@ -246,12 +246,30 @@ static const char *code_text(unsigned code)
 					   : "failed for an unknown reason";
 }
 
+static void narrow_words(const struct circuit *c, char *out, size_t cap)
+{
+	char from[VX6_ID_TEXT], to[VX6_ID_TEXT];
+	unsigned at = c->narrow_at;
+
+	node_label(c->node, at ? c->id[at - 1] : c->node->id.id, from);
+	snprintf(out, cap,
+		 "the link from %s to %s takes datagrams of %u bytes, which is "
+		 "too small for %s: name other relays, or raise its MTU",
+		 from, node_label(c->node, c->id[at], to), (unsigned)c->u,
+		 c->cell_size ? "cells of the size asked for"
+			      : "a circuit of that many hops");
+}
+
 static void why_words(const struct circuit *c, char *out, size_t cap)
 {
 	const struct origin *o = &c->origin;
 	char label[VX6_ID_TEXT], next[VX6_ID_TEXT];
 	unsigned hop = o->hop < c->hops ? o->hop : 0;
 
+	if (c->narrow) {
+		narrow_words(c, out, cap);
+		return;
+	}
 	node_label(c->node, c->id[hop], label);
 	if (o->why != ORIGIN_WHY_CODE) {
 		snprintf(out, cap, "%s (%s)", origin_why_text(o->why),
@@ -451,20 +469,21 @@ static enum vx6_status fit(struct circuit *c)
 
 	c->u = c->first->u;
 	for (unsigned i = 0; i < c->hops; i++) {
-		if (i + 1 < c->hops && c->status[i].u_next < c->u)
+		if (i + 1 < c->hops && c->status[i].u_next < c->u) {
 			c->u = c->status[i].u_next;
+			c->narrow_at = i + 1;
+		}
 		if (c->status[i].lifetime_s < life)
 			life = c->status[i].lifetime_s;
 	}
 	c->origin.times.life_ns = (uint64_t)life * VX6_SEC;
-	if (c->u < c->cell_size)
-		return VX6_BAD_SIZE;
-	if (c->cell_size)
-		c->u = c->cell_size;
-	size_t d = vx6_channel_d_end(c->u, c->hops);
+	uint16_t cell = c->cell_size ? c->cell_size : c->u;
+	size_t d = vx6_channel_d_end(cell, c->hops);
 
-	if (d < MSG_D_MIN)
+	c->narrow = cell > c->u || d < MSG_D_MIN;
+	if (c->narrow)
 		return VX6_BAD_SIZE;
+	c->u = cell;
 	c->back_start = c->leg->hop[0].back.start;
 	return chan_open(&c->chan, c->node, &ops, c, (uint16_t)d);
 }

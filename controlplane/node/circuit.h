@@ -52,6 +52,8 @@ struct circuit {
 	struct chan chan;
 	uint16_t u; /* the least of its links */
 	uint16_t cell_size;
+	bool narrow; /* too: the link to id[narrow_at] has only u */
+	unsigned narrow_at;
 	uint64_t created_ns, opened_ns; /* CREATE sent, CREATED opened */
 	uint64_t ping_ns;
 	uint8_t ping_body[8];

@@ -17,6 +17,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e"), HERE]
 from harness import command, tap
+from harness.ask import Refused
 from netlab import Lab, forge, lacking
 from netlab.capture import udp as datagram
 from netlab.seen import ALONE, link, linked, refusals, said, with_each
@@ -250,6 +251,12 @@ def a_path_swallows_what_is_large(backend):
                  f"{name} counts on no more than what every path carries")
     t = Transfer(lab, ["r1"], size=4 * MIB)
     t.done()
+    try:
+        lab["client"].connect("owner.web", via=["r1"], cell_size=1452)
+    except Refused as e:
+        tap.within(str(e), "from client to r1 takes datagrams of 1232 bytes")
+    else:
+        raise tap.Failed("cells of 1452 bytes are no cells of that path")
     tap.wait(lambda: all(link(lab[a], b)["u"] == 1232 for a, b in (
         ("client", "r1"), ("owner", "r1"), ("r1", "client"),
         ("r1", "owner"))), "the size to be found", 60)
