@@ -113,6 +113,9 @@ static void links_whose_address_changed_are_noted(void **state)
 	assert_int_equal(add_link(3), VX6_OK);
 	assert_int_equal(noted(&gone), 1u << 3);
 	assert_int_equal(gone, 0);
+	assert_int_equal(relay_link_remove(node.relay, 2), VX6_OK);
+	assert_int_equal(noted(&gone), 1u << 2);
+	assert_int_equal(gone, 1u << 2);
 }
 
 static void halves_have_limits(void **state)
