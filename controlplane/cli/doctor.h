@@ -87,11 +87,13 @@ struct doctor_facts {
 	bool vx6d;        /* it answered */
 	bool vx6d_denied; /* it is there, and not for us */
 	int vx6d_pid;
-	char plane[16];     /* dataplane.state, "" = not told */
-	long long offset_s; /* our clock against the peers' */
+	char plane[16];             /* dataplane.state, "" = not told */
+	char carries[16];           /* dataplane.backend */
+	char why[DOCTOR_TEXT - 40]; /* dataplane.why: not what was asked for */
+	long long offset_s;         /* our clock against the peers' */
 	char clock_warning[DOCTOR_TEXT / 2];
 	uint64_t rmem_max, wmem_max; /* 0 = unknown */
-	uint64_t nofile;             /* soft limit, of .. */
+	uint64_t nofile, memlock;    /* soft limits, of .. */
 	bool limits_vx6d;            /* .. the vx6d that runs, else ours */
 	unsigned port_start;         /* below it ports take privilege */
 	uint64_t huge_free, huge_kib;
@@ -100,7 +102,7 @@ struct doctor_facts {
 	unsigned port_cnt;
 	struct doctor_if ifs[DOCTOR_IFS];
 	unsigned if_cnt;
-	bool ifs_named; /* by data.interfaces, else from default routes */
+	bool routed; /* a default route is there */
 };
 
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };

@@ -7,6 +7,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,18 +146,44 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+/* ethers are the Ethernet interfaces that are up: those af_xdp takes where
+ * nothing else says which. */
+static void ethers(struct doctor_facts *f, int fd)
+{
+	struct if_nameindex *list = if_nameindex();
+	struct ifreq r = { 0 };
+
+	for (unsigned i = 0; list != NULL && list[i].if_index != 0; i++) {
+		snprintf(r.ifr_name, sizeof(r.ifr_name), "%.15s",
+			 list[i].if_name);
+		if (ioctl(fd, SIOCGIFHWADDR, &r) != 0 ||
+		    r.ifr_hwaddr.sa_family != ARPHRD_ETHER ||
+		    ioctl(fd, SIOCGIFFLAGS, &r) != 0 ||
+		    (r.ifr_flags & IFF_UP) == 0)
+			continue;
+		note_if(f, list[i].if_name);
+	}
+	if_freenameindex(list);
+}
+
 void doctor_look_ifs(const struct config *cfg, struct doctor_facts *f)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	(void)cfg;
+	if (fd < 0)
+		return;
 	libbpf_set_print(silent);
-	if (f->if_cnt == 0) {
-		routes(f, "/proc/net/route", default4);
-		routes(f, "/proc/net/ipv6_route", default6);
+	routes(f, "/proc/net/route", default4);
+	routes(f, "/proc/net/ipv6_route", default6);
+	f->routed = f->if_cnt > 0;
+	if (f->wants_xdp && cfg->data.interfaces_cnt > 0) {
+		f->if_cnt = 0;
+		for (unsigned i = 0; i < cfg->data.interfaces_cnt; i++)
+			note_if(f, cfg->data.interfaces[i]);
+	} else if (!f->routed) {
+		ethers(f, fd);
 	}
-	for (unsigned i = 0; fd >= 0 && i < f->if_cnt; i++)
+	for (unsigned i = 0; i < f->if_cnt; i++)
 		look_if(f, fd, &f->ifs[i]);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 }

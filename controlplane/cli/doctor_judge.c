@@ -340,9 +340,9 @@ static void judge_kernel(const struct doctor_facts *f, const struct config *c,
 	unsigned v = f->version[0] * 1000 + f->version[1];
 
 	(void)c;
-	if (v < 5009 && f->wants_xdp) {
+	if (v < 5012 && f->wants_xdp) {
 		add(r, "kernel", DOCTOR_FAIL,
-		    "%s has no links for XDP programs", f->release);
+		    "%s cannot run the classifier (5.12 can)", f->release);
 		remedy(r, "use Linux 6.3 or newer (Debian 13 has 6.12), or say "
 			  "data.backend udp");
 	} else if (v < 6003 && f->wants_xdp) {
@@ -419,6 +419,15 @@ static void judge_bpf(const struct doctor_facts *f, struct doctor_report *r)
 
 static void judge_memory(const struct doctor_facts *f, struct doctor_report *r)
 {
+	if (f->memlock != UINT64_MAX && !f->unit &&
+	    (f->caps & 1ull << CAP_IPC_LOCK) == 0) {
+		add(r, "locked memory", xdp(f, DOCTOR_WARN),
+		    "the limit is %" PRIu64 " KiB, and AF_XDP pins its "
+		    "packets%s",
+		    f->memlock >> 10, aside(f));
+		remedy(r, "ulimit -l unlimited before `vx6 run`; the unit has "
+			  "LimitMEMLOCK=infinity");
+	}
 	if (f->huge_free == 0) {
 		add(r, "hugepages", DOCTOR_OK,
 		    "none are reserved, and none are needed");
@@ -472,7 +481,13 @@ static void judge_mtu(const struct doctor_facts *f, const struct doctor_if *i,
 	}
 }
 
-static void judge_driver(const struct doctor_facts *f,
+static bool zerocopy_in_vain(const struct doctor_if *i, const struct config *c)
+{
+	return c->data.xdp_copy == CONFIG_XDP_ZEROCOPY &&
+	       (i->features & NETDEV_XDP_ACT_XSK_ZEROCOPY) == 0;
+}
+
+static void judge_driver(const struct doctor_facts *f, const struct config *c,
 			 const struct doctor_if *i, struct doctor_report *r)
 {
 	const char *driver = i->driver[0] != '\0' ? i->driver : "its driver";
@@ -491,13 +506,17 @@ static void judge_driver(const struct doctor_facts *f,
 		       "choose an interface whose driver has it (%s), or "
 		       "say data.backend udp",
 		       "ice, i40e, ixgbe, mlx5, virtio_net, veth ..");
+	} else if (zerocopy_in_vain(i, c)) {
+		add(r, check, xdp(f, DOCTOR_FAIL),
+		    "%s copies, and data.xdp_copy asks for zerocopy", driver);
+		remedy(r, "set data.xdp_copy to \"auto\"");
 	} else {
 		add(r, check, DOCTOR_OK, "%s: native XDP, AF_XDP %s", driver,
 		    (i->features & NETDEV_XDP_ACT_XSK_ZEROCOPY) != 0
 			    ? "without copying"
 			    : "copies");
 	}
-	if (i->prog_id != 0 && strcmp(f->plane, "connected") != 0) {
+	if (i->prog_id != 0 && strcmp(f->carries, "af_xdp") != 0) {
 		add(r, check, xdp(f, DOCTOR_WARN),
 		    "an XDP program (id %u) is attached already", i->prog_id);
 		remedy(r,
@@ -513,8 +532,8 @@ static void judge_driver(const struct doctor_facts *f,
 	}
 }
 
-static void judge_if(const struct doctor_facts *f, const struct doctor_if *i,
-		     struct doctor_report *r)
+static void judge_if(const struct doctor_facts *f, const struct config *c,
+		     const struct doctor_if *i, struct doctor_report *r)
 {
 	char check[DOCTOR_CHECK];
 
@@ -535,19 +554,19 @@ static void judge_if(const struct doctor_facts *f, const struct doctor_if *i,
 		add(r, check, DOCTOR_OK, "up");
 	}
 	judge_mtu(f, i, r);
-	judge_driver(f, i, r);
+	judge_driver(f, c, i, r);
 }
 
 static void judge_ifs(const struct doctor_facts *f, const struct config *c,
 		      struct doctor_report *r)
 {
-	if (f->if_cnt == 0) {
-		add(r, "link", DOCTOR_WARN, "no route leads out of this host");
+	if (!f->routed) {
+		add(r, "route", DOCTOR_WARN, "none leads out of this host");
 		remedy(r, "ip route add default via GATEWAY");
 	}
 	for (unsigned i = 0; i < f->if_cnt; i++) {
 		if (c->data.enabled)
-			judge_if(f, &f->ifs[i], r);
+			judge_if(f, c, &f->ifs[i], r);
 		else
 			judge_mtu(f, &f->ifs[i], r);
 	}
@@ -576,7 +595,12 @@ static void judge_backend(const struct doctor_facts *f, const struct config *c,
 	for (unsigned i = 0; i < f->if_cnt && on == NULL; i++)
 		if (if_can(&f->ifs[i]))
 			on = &f->ifs[i];
-	if (f->wants_xdp && (!can || on == NULL)) {
+	if (f->wants_xdp && f->why[0] != '\0') {
+		add(r, "backend", DOCTOR_FAIL, "%s carries the cells: %s",
+		    f->carries, f->why);
+		remedy(r, "do what it says, and restart vx6-dataplane; or say "
+			  "data.backend udp");
+	} else if (f->wants_xdp && (!can || on == NULL)) {
 		add(r, "backend", DOCTOR_FAIL,
 		    "af_xdp is asked for and cannot be had; sockets would "
 		    "carry the cells");

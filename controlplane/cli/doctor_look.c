@@ -283,9 +283,11 @@ static void look_limits(struct doctor_facts *f)
 
 	snprintf(path, sizeof(path), "/proc/%d/limits", f->vx6d_pid);
 	f->limits_vx6d = f->vx6d && doctor_read(path, text, sizeof(text));
-	if (f->limits_vx6d ||
-	    doctor_read("/proc/self/limits", text, sizeof(text)))
-		(void)soft(text, "Max open files", &f->nofile);
+	if (!f->limits_vx6d &&
+	    !doctor_read("/proc/self/limits", text, sizeof(text)))
+		return;
+	(void)soft(text, "Max open files", &f->nofile);
+	(void)soft(text, "Max locked memory", &f->memlock);
 }
 
 static void look_vx6d(const struct config *cfg, struct doctor_facts *f)
@@ -301,6 +303,9 @@ static void look_vx6d(const struct config *cfg, struct doctor_facts *f)
 	f->vx6d_pid = (int)json_integer_value(json_object_get(doc, "pid"));
 	f->offset_s = json_integer_value(json_object_get(clock, "offset_s"));
 	snprintf(f->plane, sizeof(f->plane), "%s", say_text(plane, "state"));
+	snprintf(f->carries, sizeof(f->carries), "%s",
+		 say_text(plane, "backend"));
+	snprintf(f->why, sizeof(f->why), "%s", say_text(plane, "why"));
 	snprintf(f->clock_warning, sizeof(f->clock_warning), "%s",
 		 say_text(clock, "warning"));
 	json_array_foreach(json_object_get(doc, "control"), i,
@@ -314,6 +319,8 @@ static void look_vx6d(const struct config *cfg, struct doctor_facts *f)
 void doctor_look(const struct config *cfg, struct doctor_facts *out)
 {
 	*out = (struct doctor_facts){ 0 };
+	out->wants_xdp = cfg->data.enabled &&
+			 cfg->data.backend == CONFIG_BACKEND_AF_XDP;
 	look_kernel(out);
 	look_memory(out);
 	look_sockets(out);

@@ -149,7 +149,7 @@ def what_is_cured_is_no_longer_named():
     must_find(found, "control port", "ok", "[::]:4242 is free", "")
     must_find(found, "link ill0", "ok", "up", "")
     ip("link", "set", "ill0", "down")
-    must_find(node.findings(code=None), "link", "warn", "no route",
+    must_find(node.findings(code=None), "route", "warn", "none leads out",
               "ip route add")
 
 
@@ -166,6 +166,26 @@ def the_driver_is_asked_what_it_can():
     ip("route", "replace", "default", "dev", "dull0")
     must_find(node.findings(), "xdp dull0", "ok",
               "bridge has no native XDP", "data.backend udp")
+
+
+@tap.test
+def what_af_xdp_lacks_fails_who_wants_it():
+    fresh_network()
+    veth(1500)
+    ip("link", "add", "dull0", "type", "bridge")
+    ip("link", "set", "dull0", "up")
+    node = Node(data={"enabled": True, "backend": "af_xdp",
+                      "interfaces": ["dull0", "none0"]})
+    found = node.findings(code=1)
+    must_find(found, "xdp dull0", "fail", "bridge has no native XDP",
+              "data.backend udp")
+    must_find(found, "link none0", "fail", "no interface none0",
+              "data.interfaces")
+    must_find(found, "backend", "fail", "cannot be had", "data.backend udp")
+    node = Node(data={"enabled": True, "backend": "af_xdp",
+                      "xdp_copy": "zerocopy"})
+    must_find(node.findings(code=1), "xdp ill0", "fail", "asks for zerocopy",
+              '"auto"')
 
 
 @tap.test

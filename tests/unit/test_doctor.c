@@ -66,9 +66,12 @@ static void well(struct host *h)
 		.vx6d = true,
 		.vx6d_pid = 42,
 		.plane = "connected",
+		.carries = "af_xdp",
+		.routed = true,
 		.rmem_max = 4u << 20,
 		.wmem_max = 4u << 20,
 		.nofile = 131072,
+		.memlock = UINT64_MAX,
 		.port_start = 1024,
 		.state = { .path = "/s", DOCTOR_YES, true, 0700, 990 },
 		.key = { .path = "/s/identity.key",
@@ -147,16 +150,22 @@ BREAK(few_files, h->f.nofile = 1024)
 BREAK(no_aes, h->f.aes = DOCTOR_NO)
 BREAK(no_cipher, h->f.aead[0] = '\0')
 BREAK(no_entropy, h->f.entropy = DOCTOR_NO)
-BREAK(old_kernel, h->f.version[0] = 5; h->f.version[1] = 8)
+BREAK(old_kernel, h->f.version[0] = 5; h->f.version[1] = 11)
 BREAK(mute_kernel, h->f.version[0] = 6; h->f.version[1] = 2)
 BREAK(ancient_kernel, h->f.version[0] = 4; h->f.wants_xdp = false)
 BREAK(no_caps, h->f.caps = CAPS_ALL & ~(1ull << 39))
+BREAK(little_locked, h->f.memlock = 8u << 20)
 BREAK(no_af_xdp, h->f.af_xdp = DOCTOR_NO)
 BREAK(no_btf, h->f.btf = DOCTOR_NO)
 BREAK(no_bpffs, h->f.bpffs = DOCTOR_NO)
 BREAK(no_jit, h->f.jit = DOCTOR_NO)
 BREAK(open_bpf, h->f.unprivileged_bpf = DOCTOR_YES)
-BREAK(no_route, h->f.if_cnt = 0)
+BREAK(no_route, h->f.routed = false)
+BREAK(nowhere, h->f.if_cnt = 0)
+BREAK(no_zerocopy, h->c.data.xdp_copy = CONFIG_XDP_ZEROCOPY;
+      h->f.ifs[0].features &= ~(uint64_t)NETDEV_XDP_ACT_XSK_ZEROCOPY)
+BREAK(refused, memcpy(h->f.carries, "udp", 4);
+      memcpy(h->f.why, "no memory may be locked", 24))
 BREAK(no_if, h->f.ifs[0].there = false)
 BREAK(if_down, h->f.ifs[0].up = false)
 BREAK(mtu_tiny, h->f.ifs[0].mtu = 1279)
@@ -164,7 +173,7 @@ BREAK(mtu_least, h->f.ifs[0].mtu = 1280)
 BREAK(mtu_jumbo, h->f.ifs[0].mtu = 9000)
 BREAK(mute_driver, h->f.ifs[0].known = DOCTOR_UNKNOWN)
 BREAK(plain_driver, h->f.ifs[0].features = NETDEV_XDP_ACT_BASIC)
-BREAK(has_program, h->f.ifs[0].prog_id = 9; h->f.plane[0] = '\0';
+BREAK(has_program, h->f.ifs[0].prog_id = 9; h->f.carries[0] = '\0';
       h->f.vx6d = false)
 BREAK(lro, h->f.ifs[0].lro = DOCTOR_YES)
 
@@ -207,16 +216,20 @@ static const struct {
 	{ no_aes, "cipher", W, "no AES instructions", "pass the host's CPU" },
 	{ no_cipher, "cipher", F, "none works", "SSE4.2" },
 	{ no_entropy, "random", F, "not ready", "virtio-rng" },
-	{ old_kernel, "kernel", F, "no links for XDP", "Linux 6.3" },
+	{ old_kernel, "kernel", F, "cannot run the classifier", "Linux 6.3" },
 	{ mute_kernel, "kernel", W, "does not tell", "Linux 6.3" },
 	{ ancient_kernel, "kernel", W, "older than UDP GRO", "Linux 5.0" },
 	{ no_caps, "privilege", F, "has not", "by its unit" },
+	{ little_locked, "locked memory", W, "8192 KiB", "ulimit -l unlimited" },
 	{ no_af_xdp, "af_xdp", F, "no AF_XDP", "CONFIG_XDP_SOCKETS" },
 	{ no_btf, "btf", F, "btf/vmlinux", "CONFIG_DEBUG_INFO_BTF" },
 	{ no_bpffs, "bpffs", W, "no BPF file system", "mount -t bpf" },
 	{ no_jit, "bpf jit", W, "interpreted", "bpf_jit_enable=1" },
 	{ open_bpf, "unprivileged bpf", W, "every user", "unprivileged_bpf_disabled=2" },
-	{ no_route, "link", W, "no route", "ip route add" },
+	{ no_route, "route", W, "none leads out", "ip route add" },
+	{ nowhere, "backend", F, "cannot be had", "data.backend udp" },
+	{ no_zerocopy, "xdp eth0", F, "asks for zerocopy", "\"auto\"" },
+	{ refused, "backend", F, "udp carries the cells: no memory", "do what it says" },
 	{ no_if, "link eth0", F, "no interface eth0", "ip link" },
 	{ if_down, "link eth0", F, "down", "ip link set eth0 up" },
 	{ mtu_tiny, "mtu eth0", F, "1279 is below", "ip link set eth0 mtu 1500" },
@@ -314,7 +327,7 @@ static void sockets_need_no_xdp(void **state)
 static void af_xdp_in_vain_is_a_failure(void **state)
 {
 	static void (*const breaks[])(struct host *h) = {
-		no_caps, no_af_xdp,   no_btf,       no_route,
+		no_caps, no_af_xdp,   no_btf,       nowhere,
 		no_if,   mute_driver, plain_driver,
 	};
 
