@@ -66,16 +66,20 @@ PROGRAMS := vx6 vx6d vx6-dataplane
 abs_build := $(abspath $(BUILD))
 stage     := $(abs_build)/stage
 
-$(filter $(ACTIONS),$(goals)): in-root ;
+$(filter $(filter-out uninstall,$(ACTIONS)),$(goals)): in-root ;
 .PHONY: in-root
 in-root:
 	$(Q)mkdir -p $(BUILD)/bin
 	$(Q)image/buildroot/wrappers $(abs_build) $(PROGRAMS)
 	+$(Q)VX6_CMD=$(BUILD)/bin/vx6 image/buildroot/enter $(kind) \
-		make --no-print-directory $(goals) BUILD=$(BUILD)/root \
+		make --no-print-directory $(filter-out uninstall,$(goals)) \
+		BUILD=$(BUILD)/root \
 		$(if $(filter install,$(goals)),DESTDIR=$(stage))
 	$(if $(filter install,$(goals)),$(Q)mkdir -p '$(DESTDIR)' && \
 		cp -r $(stage)/. '$(DESTDIR)' && rm -r $(stage))
+
+uninstall:
+	$(Q)image/install --remove '$(DESTDIR)' '$(PREFIX)'
 
 # The build root has no sight of the host's /usr, and the programs need the
 # libraries of Debian 13.
@@ -179,7 +183,8 @@ dir_fuzz   := $(BUILD)/fuzz
 
 # clang is the only compiler for BPF here.  -g because the kernel wants BTF;
 # v3 for atomics that return a value (Linux 5.12).
-bpfflags := -target bpf -mcpu=v3 -std=gnu23 -O2 -g -ffile-prefix-map=$(TOP)/= \
+bpfflags := -target bpf -mcpu=v3 -std=gnu23 -O2 -g \
+	-ffile-prefix-map=$(TOP)=. -ffile-prefix-map=$(TOP)/= \
 	-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla -Wundef \
 	-Wcast-qual -Wimplicit-fallthrough -Werror -I. \
 	-isystem /usr/include/$(shell gcc -print-multiarch) -MMD -MP

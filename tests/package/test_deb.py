@@ -35,7 +35,8 @@ FILES = {
 CONFIG = {"node": {"name": "alice", "relay": True},
           "data": {"enabled": True}}
 # In the order of the kernel's numbers.
-CAPS = {"NET_ADMIN": 12, "NET_RAW": 13, "PERFMON": 38, "BPF": 39}
+CAPS = {"NET_ADMIN": 12, "NET_RAW": 13, "IPC_LOCK": 14, "PERFMON": 38,
+        "BPF": 39}
 # Where systemd-analyze security begins to grumble is 10, at best it is 0.
 EXPOSURE = {"vx6d.service": 2.0, "vx6-dataplane.service": 3.0}
 
@@ -290,6 +291,27 @@ def a_clean_stop_is_no_failure():
         tap.equal(show(m, other, "ActiveState"), "active", other)
         m.sh(f"systemctl start {unit}")
     tap.wait(lambda: connected(m), "them to talk again", hint=told(m))
+
+
+@tap.test
+def af_xdp_runs_with_the_units_privilege():
+    m = running()
+    m.sh("ip link add cells0 type veth peer name far0 && "
+         "ip link set far0 up && ip link set cells0 up && "
+         "ip address add 10.9.0.1/24 dev cells0")
+
+    def configure(config):
+        m.sh(f"echo '{json.dumps(config)}' >/etc/vx6/config.json")
+        m.sh("systemctl restart vx6-dataplane")
+        tap.wait(lambda: connected(m), "them to talk again", hint=told(m))
+    tap.after(m.sh, "ip link del cells0")
+    tap.after(configure, CONFIG)
+    configure(dict(CONFIG, data={"enabled": True, "backend": "af_xdp",
+                                 "interfaces": ["cells0"]}))
+    tap.wait(lambda: status(m)["dataplane"]["backend"] == "af_xdp",
+             "af_xdp to carry the cells",
+             hint=lambda: f"{status(m)['dataplane']} {told(m)()}")
+    tap.within(m.sh("vx6 doctor", check=False).stdout, "af_xdp, on cells0")
 
 
 @tap.test
