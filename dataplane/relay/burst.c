@@ -231,7 +231,7 @@ static void prefetch_crypt(const struct lane *l)
 	const uint8_t *text = l->f->data;
 
 	vx6_prefetch(key);
-	vx6_prefetch(&l->layer->iv);
+	vx6_prefetch(&l->layer->key);
 	for (unsigned i = VX6_CACHELINE;
 	     i < VX6_AEAD_STATE && l->h->suite == VX6_SUITE_AES256_GCM;
 	     i += VX6_CACHELINE)

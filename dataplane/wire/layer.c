@@ -11,16 +11,39 @@ static enum vx6_alg alg_of(unsigned suite)
 	switch (suite) {
 	case VX6_SUITE_AES256_GCM: return VX6_ALG_AES256_GCM;
 	case VX6_SUITE_CHACHA20_POLY1305: return VX6_ALG_CHACHA20_POLY1305;
+	case VX6_SUITE_AEGIS128L: return VX6_ALG_AEGIS128L;
 	default: return (enum vx6_alg)0;
 	}
 }
 
-/* iv[0..12) with the counter, which H8 begins with, in bytes 6..11. */
-static void nonce_of(uint8_t nonce[VX6_NONCE_LEN], const uint8_t iv[16],
-		     const uint8_t h8[8])
+/* PROTOCOL.md section 3: the counter, which H8 begins with, in bytes 6..11
+ * of a nonce of 12 bytes, in 10..15 of suite 3's 16. */
+static void nonce_of(uint8_t nonce[VX6_NONCE_MAX],
+		     const struct vx6_layer_key *k, const uint8_t h8[8])
 {
-	memcpy(nonce, iv, 4);
-	vx6_put64(nonce + 4, vx6_get64(iv + 4) ^ vx6_h8_ctr(h8));
+	unsigned at = k->suite == VX6_SUITE_AEGIS128L ? 8 : 4;
+
+	memcpy(nonce, k->b, 8);
+	vx6_put64(nonce + at, vx6_get64(k->b + at) ^ vx6_h8_ctr(h8));
+}
+
+/* Where in b the key lies, behind iv; 0: it is in GCM's tables. */
+static unsigned key_at(unsigned suite)
+{
+	switch (suite) {
+	case VX6_SUITE_CHACHA20_POLY1305: return 12;
+	case VX6_SUITE_AEGIS128L: return 16;
+	default: return 0;
+	}
+}
+
+static struct vx6_aead_ref ref_of(const struct vx6_layer_key *k,
+				  const struct vx6_layer_gcm *gcm)
+{
+	unsigned at = key_at(k->suite);
+
+	return (struct vx6_aead_ref){ at == 0 ? gcm->state : k->b + at, k->alg,
+				      k->impl };
 }
 
 bool vx6_suite_offers(unsigned suite)
@@ -30,20 +53,37 @@ bool vx6_suite_offers(unsigned suite)
 	return alg != 0 && vx6_aead_offers(alg);
 }
 
+enum vx6_status vx6_layer_key_init(struct vx6_layer_key *k,
+				   struct vx6_layer_gcm *gcm, unsigned suite,
+				   const uint8_t key[32], const uint8_t iv[16])
+{
+	unsigned at = key_at(suite);
+	struct vx6_aead_ref r;
+	enum vx6_status st;
+
+	if (!vx6_suite_offers(suite))
+		return VX6_UNSUPPORTED;
+	*k = (struct vx6_layer_key){ .suite = (uint8_t)suite };
+	memcpy(k->b, iv, at == 0 ? 12 : at);
+	st = vx6_aead_ref_init(&r, alg_of(suite), key,
+			       at == 0 ? gcm->state : k->b + at);
+	if (st != VX6_OK)
+		return st;
+	k->alg = r.alg;
+	k->impl = r.impl;
+	return VX6_OK;
+}
+
 enum vx6_status vx6_layer_init(struct vx6_layer *l, unsigned suite,
 			       const uint8_t key[32], const uint8_t iv[16])
 {
-	if (!vx6_suite_offers(suite))
-		return VX6_UNSUPPORTED;
-	memcpy(l->iv, iv, sizeof(l->iv));
-	l->suite = (uint8_t)suite;
-	return vx6_aead_init(&l->aead, alg_of(suite), key);
+	return vx6_layer_key_init(&l->key, &l->gcm, suite, key, iv);
 }
 
 enum vx6_status vx6_layer_open(const struct vx6_layer *l, uint8_t *h8,
 			       size_t room, size_t *plain_len)
 {
-	uint8_t nonce[VX6_NONCE_LEN];
+	uint8_t nonce[VX6_NONCE_MAX];
 	size_t len;
 
 	if (vx6_unlikely(room < 8u + VX6_LEN_MIN))
@@ -51,79 +91,158 @@ enum vx6_status vx6_layer_open(const struct vx6_layer *l, uint8_t *h8,
 	len = vx6_h8_len(h8);
 	if (vx6_unlikely(len < VX6_LEN_MIN || len > room - 8u))
 		return VX6_BAD_SIZE;
-	nonce_of(nonce, l->iv, h8);
+	nonce_of(nonce, &l->key, h8);
 	*plain_len = len - VX6_LEN_MIN;
-	return vx6_aead_open(&l->aead, nonce, h8, 8, h8 + 8, h8 + 8, len);
+	return vx6_aead_ref_open(ref_of(&l->key, &l->gcm), nonce, h8, 8, h8 + 8,
+				 h8 + 8, len);
 }
 
 void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr, enum vx6_kind kind,
 		    uint8_t *h8, size_t plain_len)
 {
-	uint8_t nonce[VX6_NONCE_LEN];
+	uint8_t nonce[VX6_NONCE_MAX];
 
 	assert(plain_len <= VX6_LEN_MAX - VX6_LEN_MIN);
 	vx6_h8_put(h8, ctr, (unsigned)kind, plain_len + VX6_LEN_MIN);
-	nonce_of(nonce, l->iv, h8);
-	vx6_aead_seal(&l->aead, nonce, h8, 8, h8 + 8, h8 + 8, plain_len);
+	nonce_of(nonce, &l->key, h8);
+	vx6_aead_ref_seal(ref_of(&l->key, &l->gcm), nonce, h8, 8, h8 + 8,
+			  h8 + 8, plain_len);
 }
 
-enum { CHUNK = 32 };
+/* ---- bursts ---- */
+
+enum { CHUNK = 64, BINS = 4, AHEAD = 4, FETCH = 4 * VX6_CACHELINE };
 
 struct nonces {
-	uint8_t of[CHUNK][16];
+	uint8_t of[CHUNK][VX6_NONCE_MAX];
 };
 
-/* From 16 bytes before H8, where the header of what leaves will begin, to
- * the end of the tag. */
+/* Cells of suite 3 that wait for others of their length.  A burst knows few
+ * lengths: full ones, and those of acknowledgements. */
+struct bin {
+	size_t len; /* of the plaintext */
+	unsigned n;
+	struct vx6_aead_lane lane[VX6_AEAD_LANES];
+	struct vx6_layer_op *op[VX6_AEAD_LANES];
+};
+
+struct bins {
+	struct bin of[BINS];
+	unsigned used;
+	bool opening;
+};
+
+static void bin_run(const struct bins *b, struct bin *bin)
+{
+	if (bin->n > 0 && b->opening) {
+		vx6_aead_open_lanes(bin->lane, bin->n, bin->len);
+		for (unsigned i = 0; i < bin->n; i++)
+			bin->op[i]->st = bin->lane[i].ok ? VX6_OK : VX6_BAD_TAG;
+	} else if (bin->n > 0) {
+		vx6_aead_seal_lanes(bin->lane, bin->n, bin->len);
+	}
+	bin->n = 0;
+}
+
+static struct bin *bin_for(struct bins *b, size_t len)
+{
+	struct bin *bin;
+
+	for (unsigned i = 0; i < b->used; i++)
+		if (b->of[i].len == len)
+			return &b->of[i];
+	if (b->used < BINS) {
+		bin = &b->of[b->used++];
+		bin->n = 0;
+	} else {
+		bin = &b->of[len % BINS];
+		bin_run(b, bin);
+	}
+	bin->len = len;
+	return bin;
+}
+
+static void bin_add(struct bins *b, struct vx6_layer_op *o, size_t len,
+		    const uint8_t *nonce)
+{
+	struct bin *bin = bin_for(b, len);
+
+	bin->lane[bin->n] = (struct vx6_aead_lane){ .key = o->key->b + 16,
+						    .nonce = nonce,
+						    .ad = o->h8,
+						    .text = o->h8 + 8 };
+	bin->op[bin->n++] = o;
+	if (bin->n == VX6_AEAD_LANES)
+		bin_run(b, bin);
+}
+
+static void bins_run(struct bins *b)
+{
+	for (unsigned i = 0; i < b->used; i++)
+		bin_run(b, &b->of[i]);
+}
+
+/* From 16 bytes before H8, where the header of what leaves will begin.  Four
+ * lines are enough: by then the CPU sees where this goes and fetches the
+ * rest by itself, and asking for all of them costs more than it saves. */
 static void fetch(const struct vx6_layer_op *op)
 {
-	const struct vx6_layer *l = op->l;
-	const uint8_t *p = op->h8 - 16, *end = op->h8 + op->len + 24;
+	const uint8_t *p = op->h8 - 16;
 
-	for (; p < end; p += VX6_CACHELINE)
-		vx6_prefetch_w(p);
-	vx6_prefetch_w(end);
+	for (size_t at = 0; at < FETCH; at += VX6_CACHELINE)
+		vx6_prefetch(p + at);
 	for (size_t at = 0;
-	     l->suite == VX6_SUITE_AES256_GCM && at < VX6_AEAD_STATE;
+	     op->key->suite == VX6_SUITE_AES256_GCM && at < VX6_AEAD_STATE;
 	     at += VX6_CACHELINE)
-		vx6_prefetch(l->aead.state + at);
+		vx6_prefetch(op->gcm->state + at);
+}
+
+/* Judges what H8 says of the size, and leaves the length of C in len. */
+static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
+{
+	size_t len;
+
+	o->st = VX6_BAD_SIZE;
+	if (vx6_unlikely(o->len < 8u + VX6_LEN_MIN))
+		return;
+	len = vx6_h8_len(o->h8);
+	if (vx6_unlikely(len < VX6_LEN_MIN || len > o->len - 8u))
+		return;
+	nonce_of(nonce, o->key, o->h8);
+	o->len = len;
+	o->st = VX6_OK;
 }
 
 static void open_chunk(struct vx6_layer_op op[], unsigned n)
 {
+	struct bins bins = { .opening = true };
 	struct nonces nonce;
 
+	for (unsigned i = 0; i < n; i++)
+		look(&op[i], nonce.of[i]);
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		fetch(&op[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		o->st = VX6_BAD_SIZE;
-		if (vx6_unlikely(o->len < 8u + VX6_LEN_MIN))
-			continue;
-
-		size_t len = vx6_h8_len(o->h8);
-
-		if (vx6_unlikely(len < VX6_LEN_MIN || len > o->len - 8u))
-			continue;
-		nonce_of(nonce.of[i], o->l->iv, o->h8);
-		o->len = len;
-		o->st = VX6_OK;
-	}
-	fetch(&op[0]);
-	for (unsigned i = 0; i < n; i++) {
-		struct vx6_layer_op *o = &op[i];
-
-		if (i + 1 < n)
-			fetch(&op[i + 1]);
+		if (i + AHEAD < n)
+			fetch(&op[i + AHEAD]);
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
-		o->st = vx6_aead_open(&o->l->aead, nonce.of[i], o->h8, 8,
-				      o->h8 + 8, o->h8 + 8, o->len);
 		o->len -= VX6_LEN_MIN;
+		if (o->key->suite == VX6_SUITE_AEGIS128L)
+			bin_add(&bins, o, o->len, nonce.of[i]);
+		else
+			o->st = vx6_aead_ref_open(
+				ref_of(o->key, o->gcm), nonce.of[i], o->h8, 8,
+				o->h8 + 8, o->h8 + 8, o->len + VX6_LEN_MIN);
 	}
+	bins_run(&bins);
 }
 
 static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 {
+	struct bins bins = { .opening = false };
 	struct nonces nonce;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -132,17 +251,23 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 		assert(o->len <= VX6_LEN_MAX - VX6_LEN_MIN);
 		vx6_h8_put(o->h8, o->ctr, (unsigned)o->kind,
 			   o->len + VX6_LEN_MIN);
-		nonce_of(nonce.of[i], o->l->iv, o->h8);
+		nonce_of(nonce.of[i], o->key, o->h8);
 	}
-	fetch(&op[0]);
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		fetch(&op[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		if (i + 1 < n)
-			fetch(&op[i + 1]);
-		vx6_aead_seal(&o->l->aead, nonce.of[i], o->h8, 8, o->h8 + 8,
-			      o->h8 + 8, o->len);
+		if (i + AHEAD < n)
+			fetch(&op[i + AHEAD]);
+		if (o->key->suite == VX6_SUITE_AEGIS128L)
+			bin_add(&bins, o, o->len, nonce.of[i]);
+		else
+			vx6_aead_ref_seal(ref_of(o->key, o->gcm), nonce.of[i],
+					  o->h8, 8, o->h8 + 8, o->h8 + 8,
+					  o->len);
 	}
+	bins_run(&bins);
 }
 
 void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n)

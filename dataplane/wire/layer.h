@@ -28,13 +28,25 @@
 enum vx6_suite {
 	VX6_SUITE_AES256_GCM = 1,
 	VX6_SUITE_CHACHA20_POLY1305 = 2,
-	VX6_SUITE_AEGIS128L = 3 /* reserved here; VX6_UNSUPPORTED */
+	VX6_SUITE_AEGIS128L = 3 /* needs AES instructions */
+};
+
+/* What a layer is but for GCM's tables: who holds a million of them keeps
+ * these 48 bytes hot and has tables for those that need them. */
+struct vx6_layer_key {
+	uint8_t b[44]; /* iv (12 bytes, suite 3: 16), then suites 2, 3: key */
+	uint8_t suite; /* enum vx6_suite */
+	uint8_t alg, impl;
+	uint8_t zero;
+};
+
+struct VX6_ALIGNED(64) vx6_layer_gcm {
+	uint8_t state[VX6_AEAD_STATE];
 };
 
 struct vx6_layer {
-	struct vx6_aead aead;
-	uint8_t iv[16];
-	uint8_t suite; /* enum vx6_suite */
+	struct vx6_layer_gcm gcm;
+	struct vx6_layer_key key;
 };
 
 /* vx6_suite_offers tells whether this host can run a suite at all. */
@@ -46,6 +58,12 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status vx6_layer_init(struct vx6_layer *l,
 							  unsigned suite,
 							  const uint8_t key[32],
 							  const uint8_t iv[16]);
+
+/* vx6_layer_key_init does the same where the two parts lie apart; only
+ * suite 1 touches gcm. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_layer_key_init(struct vx6_layer_key *k, struct vx6_layer_gcm *gcm,
+		   unsigned suite, const uint8_t key[32], const uint8_t iv[16]);
 
 /* vx6_layer_open opens H8 | C at h8 in place.  room is how many bytes may
  * be read from h8 on; len comes from H8 and is checked against it
@@ -64,7 +82,8 @@ VX6_NONNULL void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr,
 
 /* One cell of a burst. */
 struct vx6_layer_op {
-	const struct vx6_layer *l;
+	const struct vx6_layer_key *key;
+	const struct vx6_layer_gcm *gcm; /* read where the suite is 1 */
 	uint8_t *h8;
 	uint64_t ctr;       /* seal: the counter, used up by the call */
 	size_t len;         /* open: room in, plaintext out; seal: plaintext */
@@ -73,9 +92,10 @@ struct vx6_layer_op {
 };
 
 /* vx6_layer_open_burst and _seal_burst do vx6_layer_open and _seal for each
- * of n cells, and fetch the memory of each while the one before is worked
+ * of n cells, and fetch the memory of each while those before it are worked
  * on: a GCM key alone is twenty cache lines, and among many circuits none
- * of them is at hand. */
+ * of them is at hand.  Cells of suite 3 and one length are done four at a
+ * time, so not in the order that they stand in. */
 VX6_NONNULL void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n);
 VX6_NONNULL void vx6_layer_seal_burst(struct vx6_layer_op op[], unsigned n);
 

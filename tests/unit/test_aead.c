@@ -8,7 +8,7 @@
 #include <sodium.h>
 
 #include "dataplane/wire/aead/aead.h"
-#include "dataplane/wire/aead/impl.h"
+#include "dataplane/wire/aead/aegis.h"
 
 #define MAX 1500
 
@@ -123,7 +123,7 @@ static void offers_are_true(void **state)
 	for (int impl = VX6_IMPL_SODIUM; impl <= VX6_IMPL_IPSEC_MB; impl++) {
 		if (vx6_aead_force((enum vx6_aead_impl)impl) != VX6_OK)
 			continue;
-		for (unsigned alg = 0; alg < 6; alg++) {
+		for (unsigned alg = 0; alg < 7; alg++) {
 			bool said = vx6_aead_offers((enum vx6_alg)alg);
 
 			assert_int_equal(
@@ -134,8 +134,11 @@ static void offers_are_true(void **state)
 		assert_int_equal(vx6_aead_offers(VX6_ALG_AES128_GCM),
 				 impl == VX6_IMPL_IPSEC_MB);
 	}
+	assert_int_equal(vx6_aead_force(VX6_IMPL_OWN), VX6_UNSUPPORTED);
+	assert_int_equal(vx6_aead_offers(VX6_ALG_AEGIS128L),
+			 vx6_aegis_offers());
 	assert_false(vx6_aead_offers((enum vx6_alg)0));
-	assert_false(vx6_aead_offers((enum vx6_alg)4));
+	assert_false(vx6_aead_offers((enum vx6_alg)5));
 }
 
 static void the_name_tells_which(void **state)

@@ -3,12 +3,13 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
-#include "dataplane/wire/aead/impl.h"
+#include "dataplane/wire/aead/aegis.h"
 
 /* Written by vx6_aead_start and vx6_aead_force, before threads. */
 static enum vx6_aead_impl picked = VX6_IMPL_SODIUM;
-static bool have_imb;
+static bool have_imb, have_lanes;
 
 enum vx6_status vx6_aead_start(void)
 {
@@ -16,6 +17,7 @@ enum vx6_status vx6_aead_start(void)
 		return VX6_UNSUPPORTED;
 	vx6_aes_start();
 	have_imb = vx6_imb_start();
+	have_lanes = vx6_aegis_has_lanes();
 	picked = have_imb ? VX6_IMPL_IPSEC_MB : VX6_IMPL_SODIUM;
 	return VX6_OK;
 }
@@ -30,7 +32,8 @@ const char *vx6_aead_impl_name(void)
 
 enum vx6_status vx6_aead_force(enum vx6_aead_impl impl)
 {
-	if (impl == VX6_IMPL_IPSEC_MB && !have_imb)
+	if (impl > VX6_IMPL_IPSEC_MB ||
+	    (impl == VX6_IMPL_IPSEC_MB && !have_imb))
 		return VX6_UNSUPPORTED;
 	picked = impl;
 	return VX6_OK;
@@ -38,59 +41,154 @@ enum vx6_status vx6_aead_force(enum vx6_aead_impl impl)
 
 bool vx6_aead_offers(enum vx6_alg alg)
 {
-	if (alg < VX6_ALG_AES128_GCM || alg > VX6_ALG_CHACHA20_POLY1305)
+	if (alg == VX6_ALG_AEGIS128L)
+		return vx6_aegis_offers();
+	if (alg < VX6_ALG_AES128_GCM || alg > VX6_ALG_AEGIS128L)
 		return false;
 	return picked == VX6_IMPL_IPSEC_MB || vx6_sodium_offers(alg);
 }
 
-enum vx6_status vx6_aead_init(struct vx6_aead *a, enum vx6_alg alg,
-			      const uint8_t *key)
+size_t vx6_aead_state_len(enum vx6_alg alg)
+{
+	switch (alg) {
+	case VX6_ALG_AEGIS128L: return VX6_AEGIS_KEY;
+	case VX6_ALG_CHACHA20_POLY1305: return 32;
+	case VX6_ALG_AES128_GCM:
+	case VX6_ALG_AES256_GCM: break;
+	}
+	return VX6_AEAD_STATE;
+}
+
+enum vx6_status vx6_aead_ref_init(struct vx6_aead_ref *r, enum vx6_alg alg,
+				  const uint8_t *key, void *state)
 {
 	if (!vx6_aead_offers(alg))
 		return VX6_UNSUPPORTED;
-	a->alg = (uint8_t)alg;
-	a->impl = (uint8_t)picked;
-	if (picked == VX6_IMPL_IPSEC_MB)
-		vx6_imb_init(a, key);
-	else
-		vx6_sodium_init(a, key);
+	*r = (struct vx6_aead_ref){
+		.state = state,
+		.alg = (uint8_t)alg,
+		.impl = (uint8_t)(alg == VX6_ALG_AEGIS128L ? VX6_IMPL_OWN
+							   : picked),
+	};
+	switch ((enum vx6_aead_impl)r->impl) {
+	case VX6_IMPL_SODIUM: vx6_sodium_init(state, alg, key); break;
+	case VX6_IMPL_IPSEC_MB: vx6_imb_init(state, alg, key); break;
+	case VX6_IMPL_OWN: memcpy(state, key, VX6_AEGIS_KEY); break;
+	}
 	return VX6_OK;
 }
 
-void vx6_aead_seal(const struct vx6_aead *a, const uint8_t nonce[VX6_NONCE_LEN],
-		   const void *ad, size_t ad_len, uint8_t *dst,
-		   const uint8_t *src, size_t len)
+void vx6_aead_ref_seal(struct vx6_aead_ref r, const uint8_t *nonce,
+		       const void *ad, size_t ad_len, uint8_t *dst,
+		       const uint8_t *src, size_t len)
 {
-	assert(a->alg != 0);
+	assert(r.alg != 0);
 	if (ad_len == 0)
 		ad = ""; /* the libraries dislike NULL, even for nothing */
-	if (vx6_likely(a->impl == VX6_IMPL_IPSEC_MB))
-		vx6_imb_seal(a, nonce, ad, ad_len, dst, src, len);
+	if (vx6_likely(r.impl == VX6_IMPL_IPSEC_MB))
+		vx6_imb_seal(r, nonce, ad, ad_len, dst, src, len);
+	else if (r.impl == VX6_IMPL_OWN)
+		vx6_aegis_seal(r.state, nonce, ad, ad_len, dst, src, len);
 	else
-		vx6_sodium_seal(a, nonce, ad, ad_len, dst, src, len);
+		vx6_sodium_seal(r, nonce, ad, ad_len, dst, src, len);
 }
 
-enum vx6_status vx6_aead_open(const struct vx6_aead *a,
-			      const uint8_t nonce[VX6_NONCE_LEN],
-			      const void *ad, size_t ad_len, uint8_t *dst,
-			      const uint8_t *src, size_t len)
+enum vx6_status vx6_aead_ref_open(struct vx6_aead_ref r, const uint8_t *nonce,
+				  const void *ad, size_t ad_len, uint8_t *dst,
+				  const uint8_t *src, size_t len)
 {
 	bool ok;
 
-	assert(a->alg != 0);
+	assert(r.alg != 0);
 	if (vx6_unlikely(len < VX6_AEAD_TAG))
 		return VX6_TRUNCATED;
 	len -= VX6_AEAD_TAG;
 	if (ad_len == 0)
 		ad = "";
-	if (vx6_likely(a->impl == VX6_IMPL_IPSEC_MB))
-		ok = vx6_imb_open(a, nonce, ad, ad_len, dst, src, len);
+	if (vx6_likely(r.impl == VX6_IMPL_IPSEC_MB))
+		ok = vx6_imb_open(r, nonce, ad, ad_len, dst, src, len);
+	else if (r.impl == VX6_IMPL_OWN)
+		ok = vx6_aegis_open(r.state, nonce, ad, ad_len, dst, src, len);
 	else
-		ok = vx6_sodium_open(a, nonce, ad, ad_len, dst, src, len);
+		ok = vx6_sodium_open(r, nonce, ad, ad_len, dst, src, len);
 	return vx6_likely(ok) ? VX6_OK : VX6_BAD_TAG;
+}
+
+/* ---- a key and its state in one ---- */
+
+static struct vx6_aead_ref ref_of(const struct vx6_aead *a)
+{
+	return (struct vx6_aead_ref){ a->state, a->alg, a->impl };
+}
+
+enum vx6_status vx6_aead_init(struct vx6_aead *a, enum vx6_alg alg,
+			      const uint8_t *key)
+{
+	struct vx6_aead_ref r;
+	enum vx6_status st = vx6_aead_ref_init(&r, alg, key, a->state);
+
+	if (st != VX6_OK)
+		return st;
+	a->alg = r.alg;
+	a->impl = r.impl;
+	return VX6_OK;
+}
+
+void vx6_aead_seal(const struct vx6_aead *a, const uint8_t *nonce,
+		   const void *ad, size_t ad_len, uint8_t *dst,
+		   const uint8_t *src, size_t len)
+{
+	vx6_aead_ref_seal(ref_of(a), nonce, ad, ad_len, dst, src, len);
+}
+
+enum vx6_status vx6_aead_open(const struct vx6_aead *a, const uint8_t *nonce,
+			      const void *ad, size_t ad_len, uint8_t *dst,
+			      const uint8_t *src, size_t len)
+{
+	return vx6_aead_ref_open(ref_of(a), nonce, ad, ad_len, dst, src, len);
 }
 
 void vx6_aead_wipe(struct vx6_aead *a)
 {
 	sodium_memzero(a, sizeof(*a));
+}
+
+/* ---- lanes ---- */
+
+/* An empty lane does the first one's work once more: each reads a block
+ * before any writes it, so both write the same. */
+static void fill(struct vx6_aead_lane *lane[VX6_AEAD_LANES],
+		 struct vx6_aead_lane m[], unsigned n)
+{
+	assert(n >= 1 && n <= VX6_AEAD_LANES);
+	for (unsigned i = 0; i < VX6_AEAD_LANES; i++)
+		lane[i] = &m[i < n ? i : 0];
+}
+
+void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
+{
+	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
+
+	fill(lane, m, n);
+	if (vx6_likely(n > 1 && have_lanes)) {
+		vx6_aegis_seal_lanes(lane, len);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		vx6_aegis_seal(m[i].key, m[i].nonce, m[i].ad, 8, m[i].text,
+			       m[i].text, len);
+}
+
+void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
+{
+	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
+
+	fill(lane, m, n);
+	if (vx6_likely(n > 1 && have_lanes)) {
+		vx6_aegis_open_lanes(lane, len);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		m[i].ok = vx6_aegis_open(m[i].key, m[i].nonce, m[i].ad, 8,
+					 m[i].text, m[i].text, len);
 }

@@ -5,17 +5,20 @@
 /* aead: the ciphers that move bulk bytes, the fastest form the CPU has.
  *
  * Two users: cell layers (PROTOCOL.md section 3) and QUIC packet
- * protection (RFC 9001 section 5).  Both have a 12-byte nonce of their
- * own making and a 16-byte tag behind the ciphertext.
+ * protection (RFC 9001 section 5).  Both make the nonce (12 bytes, for
+ * AEGIS-128L 16) themselves and have a 16-byte tag behind the ciphertext.
  *
  * The implementation is chosen once, by vx6_aead_start: intel-ipsec-mb's
  * direct calls where the CPU has AES-NI, PCLMULQDQ and SSE4.2, otherwise
- * libsodium.  Without AES instructions AES-GCM is not offered at all
- * (VX6_UNSUPPORTED) and the one AES block of header protection comes from
- * a constant-time implementation.
+ * libsodium.  AEGIS-128L is our own, with AES-NI, and with VAES where there
+ * are four messages at once.  Without AES instructions neither AES-GCM nor
+ * AEGIS is offered at all (VX6_UNSUPPORTED) and the one AES block of header
+ * protection comes from a constant-time implementation.
  *
  * Ownership: keys live in the caller's memory, at any place that the type's
- * alignment allows (64); wipe them with vx6_aead_wipe.
+ * alignment allows (64); wipe them with vx6_aead_wipe.  Only GCM has tables:
+ * who holds many keys keeps the state where he likes, in as many bytes as
+ * vx6_aead_state_len says, and names it by a vx6_aead_ref.
  * Threads: a key may be used by many threads at once; vx6_aead_start and
  * vx6_aead_force before the first of them.
  * Cost: vx6_aead_init expands the key schedule (about 1 us for GCM). */
@@ -30,12 +33,14 @@
 enum vx6_alg {
 	VX6_ALG_AES128_GCM = 1,
 	VX6_ALG_AES256_GCM,
-	VX6_ALG_CHACHA20_POLY1305
+	VX6_ALG_CHACHA20_POLY1305,
+	VX6_ALG_AEGIS128L
 };
 
-enum vx6_aead_impl { VX6_IMPL_SODIUM, VX6_IMPL_IPSEC_MB };
+enum vx6_aead_impl { VX6_IMPL_SODIUM, VX6_IMPL_IPSEC_MB, VX6_IMPL_OWN };
 
 #define VX6_NONCE_LEN 12u
+#define VX6_NONCE_MAX 16u /* AEGIS-128L's */
 
 /* Room for ipsec-mb's struct gcm_key_data, asserted where it is used; the
  * two bytes behind it share its last cache line. */
@@ -47,6 +52,11 @@ struct VX6_ALIGNED(64) vx6_aead {
 	uint8_t impl; /* enum vx6_aead_impl */
 };
 
+struct vx6_aead_ref { /* a key, wherever its state lies */
+	const void *state;
+	uint8_t alg, impl;
+};
+
 /* vx6_aead_start picks the implementation; call it once, before threads.
  * VX6_UNSUPPORTED where neither library works on this CPU. */
 VX6_MUST_CHECK enum vx6_status vx6_aead_start(void);
@@ -54,34 +64,73 @@ VX6_MUST_CHECK enum vx6_status vx6_aead_start(void);
 /* vx6_aead_impl_name says which was picked ("ipsec-mb avx512" ..). */
 const char *vx6_aead_impl_name(void);
 
-/* vx6_aead_force overrides the pick, for tests and benchmarks.
- * VX6_UNSUPPORTED where the CPU cannot run it. */
+/* vx6_aead_force overrides the pick between the two libraries, for tests
+ * and benchmarks.  VX6_UNSUPPORTED where the CPU cannot run it. */
 VX6_MUST_CHECK enum vx6_status vx6_aead_force(enum vx6_aead_impl impl);
 
 /* vx6_aead_offers tells whether alg works on this host. */
 bool vx6_aead_offers(enum vx6_alg alg);
 
-/* vx6_aead_init expands key (16 bytes for AES-128, else 32).
+/* vx6_aead_init expands key (16 bytes for AES-128 and AEGIS-128L, else 32).
  * VX6_UNSUPPORTED where vx6_aead_offers is false. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_aead_init(struct vx6_aead *a, enum vx6_alg alg, const uint8_t *key);
 
 /* vx6_aead_seal writes len + 16 bytes to dst; dst == src is fine. */
 VX6_NONNULL_ARGS(1, 2, 5, 6)
-void vx6_aead_seal(const struct vx6_aead *a, const uint8_t nonce[VX6_NONCE_LEN],
+void vx6_aead_seal(const struct vx6_aead *a, const uint8_t *nonce,
 		   const void *ad, size_t ad_len, uint8_t *dst,
 		   const uint8_t *src, size_t len);
 
 /* vx6_aead_open takes len bytes, tag included, and writes len - 16 to
  * dst; dst == src is fine.  VX6_BAD_TAG (dst is then rubbish that the
- * caller must not use), VX6_TRUNCATED for len < 16. */
+ * caller must not use; under AEGIS-128L zeros), VX6_TRUNCATED for
+ * len < 16. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 2, 5, 6) enum vx6_status
-	vx6_aead_open(const struct vx6_aead *a,
-		      const uint8_t nonce[VX6_NONCE_LEN], const void *ad,
-		      size_t ad_len, uint8_t *dst, const uint8_t *src,
-		      size_t len);
+	vx6_aead_open(const struct vx6_aead *a, const uint8_t *nonce,
+		      const void *ad, size_t ad_len, uint8_t *dst,
+		      const uint8_t *src, size_t len);
 
 VX6_NONNULL void vx6_aead_wipe(struct vx6_aead *a);
+
+/* ---- the same with a state that lies elsewhere ---- */
+
+/* vx6_aead_state_len is how many bytes a key of alg takes: 16, 32, or
+ * VX6_AEAD_STATE aligned to 64. */
+size_t vx6_aead_state_len(enum vx6_alg alg);
+
+/* vx6_aead_ref_init is vx6_aead_init into state. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_aead_ref_init(struct vx6_aead_ref *r, enum vx6_alg alg, const uint8_t *key,
+		  void *state);
+VX6_NONNULL_ARGS(2, 5, 6)
+void vx6_aead_ref_seal(struct vx6_aead_ref r, const uint8_t *nonce,
+		       const void *ad, size_t ad_len, uint8_t *dst,
+		       const uint8_t *src, size_t len);
+VX6_MUST_CHECK VX6_NONNULL_ARGS(2, 5, 6) enum vx6_status
+	vx6_aead_ref_open(struct vx6_aead_ref r, const uint8_t *nonce,
+			  const void *ad, size_t ad_len, uint8_t *dst,
+			  const uint8_t *src, size_t len);
+
+/* ---- several messages of one length under AEGIS-128L, side by side ---- */
+
+#define VX6_AEAD_LANES 4u
+
+struct vx6_aead_lane {
+	const uint8_t *key;   /* 16 bytes */
+	const uint8_t *nonce; /* 16 */
+	const uint8_t *ad;    /* 8 */
+	uint8_t *text;        /* sealed or opened in place, the tag behind it */
+	bool ok;              /* opened: the tag is right, or text is zeros */
+};
+
+/* vx6_aead_seal_lanes and _open_lanes do n (1..VX6_AEAD_LANES) messages of
+ * len bytes, tags not counted.  Cost: where the CPU has VAES and AVX-512,
+ * n > 1 together take half as long as two alone; elsewhere as long as n. */
+VX6_NONNULL void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n,
+				     size_t len);
+VX6_NONNULL void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n,
+				     size_t len);
 
 /* One AES block, both ways: header protection of cells (AES-128) and of
  * QUIC (AES-128, AES-256; encryption only). */

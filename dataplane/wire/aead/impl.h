@@ -5,8 +5,9 @@
 /* impl: what stands behind aead.h; only this directory and its unit test
  * include it.
  *
- *     aead.c ---> ipsec_mb.c   intel-ipsec-mb's direct calls
- *            \--> sodium.c     libsodium
+ *     aead.c -+-> ipsec_mb.c   intel-ipsec-mb's direct calls
+ *             +-> sodium.c     libsodium
+ *             \-> aegis_*.c    AEGIS-128L (aegis.h)
  *     aes.c  ---> aes_ni.c     one block with AES-NI
  *            \--> aes_soft.c   one block without tables, constant time
  *
@@ -21,24 +22,24 @@
  * entry points.  False: none of the others may be called. */
 bool vx6_imb_start(void);
 const char *vx6_imb_name(void);
-VX6_NONNULL void vx6_imb_init(struct vx6_aead *a, const uint8_t *key);
-VX6_NONNULL_ARGS(1, 2, 3, 5, 6)
-void vx6_imb_seal(const struct vx6_aead *a, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *dst,
-		  const uint8_t *src, size_t len);
-VX6_NONNULL_ARGS(1, 2, 3, 5, 6)
-bool vx6_imb_open(const struct vx6_aead *a, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *dst,
-		  const uint8_t *src, size_t len);
+VX6_NONNULL void vx6_imb_init(void *state, enum vx6_alg alg,
+			      const uint8_t *key);
+VX6_NONNULL_ARGS(2, 3, 5, 6)
+void vx6_imb_seal(struct vx6_aead_ref a, const uint8_t *nonce, const void *ad,
+		  size_t ad_len, uint8_t *dst, const uint8_t *src, size_t len);
+VX6_NONNULL_ARGS(2, 3, 5, 6)
+bool vx6_imb_open(struct vx6_aead_ref a, const uint8_t *nonce, const void *ad,
+		  size_t ad_len, uint8_t *dst, const uint8_t *src, size_t len);
 
 bool vx6_sodium_offers(enum vx6_alg alg);
-VX6_NONNULL void vx6_sodium_init(struct vx6_aead *a, const uint8_t *key);
-VX6_NONNULL_ARGS(1, 2, 3, 5, 6)
-void vx6_sodium_seal(const struct vx6_aead *a, const uint8_t *nonce,
+VX6_NONNULL void vx6_sodium_init(void *state, enum vx6_alg alg,
+				 const uint8_t *key);
+VX6_NONNULL_ARGS(2, 3, 5, 6)
+void vx6_sodium_seal(struct vx6_aead_ref a, const uint8_t *nonce,
 		     const void *ad, size_t ad_len, uint8_t *dst,
 		     const uint8_t *src, size_t len);
-VX6_NONNULL_ARGS(1, 2, 3, 5, 6)
-bool vx6_sodium_open(const struct vx6_aead *a, const uint8_t *nonce,
+VX6_NONNULL_ARGS(2, 3, 5, 6)
+bool vx6_sodium_open(struct vx6_aead_ref a, const uint8_t *nonce,
 		     const void *ad, size_t ad_len, uint8_t *dst,
 		     const uint8_t *src, size_t len);
 

@@ -83,56 +83,46 @@ const char *vx6_imb_name(void)
 	return imb.name;
 }
 
-static struct gcm_key_data *gcm_of(struct vx6_aead *a)
+void vx6_imb_init(void *state, enum vx6_alg alg, const uint8_t *key)
 {
-	return (struct gcm_key_data *)(void *)a->state;
-}
-
-static const struct gcm_key_data *gcm_key(const struct vx6_aead *a)
-{
-	return (const struct gcm_key_data *)(const void *)a->state;
-}
-
-void vx6_imb_init(struct vx6_aead *a, const uint8_t *key)
-{
-	switch ((enum vx6_alg)a->alg) {
-	case VX6_ALG_AES128_GCM: imb.pre128(key, gcm_of(a)); break;
-	case VX6_ALG_AES256_GCM: imb.pre256(key, gcm_of(a)); break;
-	case VX6_ALG_CHACHA20_POLY1305: memcpy(a->state, key, 32); break;
+	switch (alg) {
+	case VX6_ALG_AES128_GCM: imb.pre128(key, state); break;
+	case VX6_ALG_AES256_GCM: imb.pre256(key, state); break;
+	case VX6_ALG_CHACHA20_POLY1305: memcpy(state, key, 32); break;
+	case VX6_ALG_AEGIS128L: break; /* aead.c never asks */
 	}
 }
 
-static void gcm(aes_gcm_enc_dec_t call, const struct vx6_aead *a,
+static void gcm(aes_gcm_enc_dec_t call, struct vx6_aead_ref a,
 		const uint8_t *nonce, const void *ad, size_t ad_len,
 		uint8_t *dst, const uint8_t *src, size_t len, uint8_t *tag)
 {
 	struct gcm_context_data ctx;
 
-	call(gcm_key(a), &ctx, dst, src, len, nonce, ad, ad_len, tag,
+	call(a.state, &ctx, dst, src, len, nonce, ad, ad_len, tag,
 	     VX6_AEAD_TAG);
 	if (vx6_unlikely(!imb.clean))
 		sodium_memzero(&ctx, sizeof(ctx));
 }
 
-static void chacha(chacha_poly_enc_dec_update_t call, const struct vx6_aead *a,
+static void chacha(chacha_poly_enc_dec_update_t call, struct vx6_aead_ref a,
 		   const uint8_t *nonce, const void *ad, size_t ad_len,
 		   uint8_t *dst, const uint8_t *src, size_t len, uint8_t *tag)
 {
 	struct chacha20_poly1305_context_data ctx;
 
-	imb.init(a->state, &ctx, nonce, ad, ad_len);
-	call(a->state, &ctx, dst, src, len);
+	imb.init(a.state, &ctx, nonce, ad, ad_len);
+	call(a.state, &ctx, dst, src, len);
 	imb.final(&ctx, tag, VX6_AEAD_TAG);
 	sodium_memzero(&ctx, sizeof(ctx));
 }
 
-void vx6_imb_seal(const struct vx6_aead *a, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *dst,
-		  const uint8_t *src, size_t len)
+void vx6_imb_seal(struct vx6_aead_ref a, const uint8_t *nonce, const void *ad,
+		  size_t ad_len, uint8_t *dst, const uint8_t *src, size_t len)
 {
 	uint8_t *tag = dst + len;
 
-	switch ((enum vx6_alg)a->alg) {
+	switch ((enum vx6_alg)a.alg) {
 	case VX6_ALG_AES128_GCM:
 		gcm(imb.enc128, a, nonce, ad, ad_len, dst, src, len, tag);
 		break;
@@ -142,16 +132,16 @@ void vx6_imb_seal(const struct vx6_aead *a, const uint8_t *nonce,
 	case VX6_ALG_CHACHA20_POLY1305:
 		chacha(imb.enc, a, nonce, ad, ad_len, dst, src, len, tag);
 		break;
+	case VX6_ALG_AEGIS128L: break;
 	}
 }
 
-bool vx6_imb_open(const struct vx6_aead *a, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *dst,
-		  const uint8_t *src, size_t len)
+bool vx6_imb_open(struct vx6_aead_ref a, const uint8_t *nonce, const void *ad,
+		  size_t ad_len, uint8_t *dst, const uint8_t *src, size_t len)
 {
 	uint8_t tag[VX6_AEAD_TAG];
 
-	switch ((enum vx6_alg)a->alg) {
+	switch ((enum vx6_alg)a.alg) {
 	case VX6_ALG_AES128_GCM:
 		gcm(imb.dec128, a, nonce, ad, ad_len, dst, src, len, tag);
 		break;
@@ -161,6 +151,7 @@ bool vx6_imb_open(const struct vx6_aead *a, const uint8_t *nonce,
 	case VX6_ALG_CHACHA20_POLY1305:
 		chacha(imb.dec, a, nonce, ad, ad_len, dst, src, len, tag);
 		break;
+	case VX6_ALG_AEGIS128L:
 	default: return false;
 	}
 	/* The tag that came lies behind what was written. */

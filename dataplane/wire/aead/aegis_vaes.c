@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Message i is lane i, 128 bits, of every register. */
+#include "dataplane/wire/aead/aegis.h"
+
+#include <sodium.h>
+
+#define VAES VX6_TARGET("vaes,avx512f,avx512bw,avx512vl")
+#define xor  _mm512_xor_si512
+
+#define FIRSTS  0x88 /* lanes 0 and 2 of both operands */
+#define SECONDS 0xdd /* lanes 1 and 3 */
+/* s ^ (a & b), as a table of three bits: a is the highest */
+#define AND_XOR 0x6a
+
+struct state {
+	__m512i s[8];
+};
+
+struct block { /* of each message: its first 16 bytes, and its second */
+	__m512i a, b;
+};
+
+VAES static __m128i get16(const uint8_t *p)
+{
+	return _mm_loadu_si128((const __m128i_u *)(const void *)p);
+}
+
+VAES static __m128i get8(const uint8_t *p)
+{
+	return _mm_loadl_epi64((const __m128i_u *)(const void *)p);
+}
+
+VAES static __m512i join(__m256i lo, __m256i hi)
+{
+	return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
+}
+
+VAES static __m512i gather(const uint8_t *p0, const uint8_t *p1,
+			   const uint8_t *p2, const uint8_t *p3)
+{
+	return join(_mm256_set_m128i(get16(p1), get16(p0)),
+		    _mm256_set_m128i(get16(p3), get16(p2)));
+}
+
+VAES static __m512i all(const uint8_t *p)
+{
+	return _mm512_broadcast_i32x4(get16(p));
+}
+
+/* Four times 32 bytes of text to two registers, and back.  Under the mask
+ * the bytes behind the end are zero, and are not written. */
+VAES static inline struct block get(struct vx6_aead_lane *const m[4], size_t at,
+				    __mmask32 mask)
+{
+	__m512i lo = join(_mm256_maskz_loadu_epi8(mask, m[0]->text + at),
+			  _mm256_maskz_loadu_epi8(mask, m[1]->text + at));
+	__m512i hi = join(_mm256_maskz_loadu_epi8(mask, m[2]->text + at),
+			  _mm256_maskz_loadu_epi8(mask, m[3]->text + at));
+
+	return (struct block){ _mm512_shuffle_i64x2(lo, hi, FIRSTS),
+			       _mm512_shuffle_i64x2(lo, hi, SECONDS) };
+}
+
+VAES static inline void put(struct vx6_aead_lane *const m[4], size_t at,
+			    __mmask32 mask, struct block x)
+{
+	const __m512i lo_of = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+	const __m512i hi_of = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+	__m512i lo = _mm512_permutex2var_epi64(x.a, lo_of, x.b);
+	__m512i hi = _mm512_permutex2var_epi64(x.a, hi_of, x.b);
+
+	_mm256_mask_storeu_epi8(m[0]->text + at, mask,
+				_mm512_castsi512_si256(lo));
+	_mm256_mask_storeu_epi8(m[1]->text + at, mask,
+				_mm512_extracti64x4_epi64(lo, 1));
+	_mm256_mask_storeu_epi8(m[2]->text + at, mask,
+				_mm512_castsi512_si256(hi));
+	_mm256_mask_storeu_epi8(m[3]->text + at, mask,
+				_mm512_extracti64x4_epi64(hi, 1));
+}
+
+VAES static inline void step(struct state *x, __m512i m0, __m512i m1)
+{
+	struct state o = *x;
+
+	x->s[0] = _mm512_aesenc_epi128(o.s[7], xor(o.s[0], m0));
+	x->s[1] = _mm512_aesenc_epi128(o.s[0], o.s[1]);
+	x->s[2] = _mm512_aesenc_epi128(o.s[1], o.s[2]);
+	x->s[3] = _mm512_aesenc_epi128(o.s[2], o.s[3]);
+	x->s[4] = _mm512_aesenc_epi128(o.s[3], xor(o.s[4], m1));
+	x->s[5] = _mm512_aesenc_epi128(o.s[4], o.s[5]);
+	x->s[6] = _mm512_aesenc_epi128(o.s[5], o.s[6]);
+	x->s[7] = _mm512_aesenc_epi128(o.s[6], o.s[7]);
+}
+
+VAES static inline struct block stream(const struct state *x)
+{
+	const __m512i *s = x->s;
+
+	return (struct block){
+		xor(s[1], _mm512_ternarylogic_epi64(s[2], s[3], s[6], AND_XOR)),
+		xor(s[5], _mm512_ternarylogic_epi64(s[6], s[7], s[2], AND_XOR)),
+	};
+}
+
+VAES static inline void start(struct state *x, struct vx6_aead_lane *const m[4])
+{
+	__m512i k = gather(m[0]->key, m[1]->key, m[2]->key, m[3]->key);
+	__m512i n = gather(m[0]->nonce, m[1]->nonce, m[2]->nonce, m[3]->nonce);
+	__m512i c0 = all(vx6_aegis_c0), c1 = all(vx6_aegis_c1);
+	__m512i ad = join(_mm256_set_m128i(get8(m[1]->ad), get8(m[0]->ad)),
+			  _mm256_set_m128i(get8(m[3]->ad), get8(m[2]->ad)));
+
+	*x = (struct state){
+		{
+                 xor(k, n),
+                 c1, c0,
+                 c1, xor(k, n),
+                 xor(k, c0),
+                 xor(k, c1),
+                 xor(k, c0),
+		 }
+	};
+	for (unsigned i = 0; i < VX6_AEGIS_START; i++)
+		step(x, n, k);
+	step(x, ad, _mm512_setzero_si512());
+}
+
+VAES static inline void finish(struct state *x, size_t len, uint8_t tag[64])
+{
+	long long bits = (long long)len * 8;
+	__m512i t = _mm512_set_epi64(bits, 64, bits, 64, bits, 64, bits, 64);
+
+	t = xor(x->s[2], t);
+	for (unsigned i = 0; i < VX6_AEGIS_END; i++)
+		step(x, t, t);
+	t = xor(xor(x->s[0], x->s[1]), xor(x->s[2], x->s[3]));
+	t = xor(t, xor(xor(x->s[4], x->s[5]), x->s[6]));
+	_mm512_storeu_si512(tag, t);
+}
+
+bool vx6_aegis_has_lanes(void)
+{
+	return __builtin_cpu_supports("vaes") &&
+	       __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512vl");
+}
+
+VAES static inline void seal_block(struct state *x,
+				   struct vx6_aead_lane *const m[4], size_t at,
+				   __mmask32 mask)
+{
+	struct block p = get(m, at, mask), z = stream(x);
+
+	put(m, at, mask, (struct block){ xor(p.a, z.a), xor(p.b, z.b) });
+	step(x, p.a, p.b);
+}
+
+/* Behind the end the key stream itself would be absorbed: it is cut off. */
+VAES static inline void open_block(struct state *x,
+				   struct vx6_aead_lane *const m[4], size_t at,
+				   __mmask32 mask)
+{
+	const __mmask64 each = UINT64_C(0x0001000100010001);
+	struct block p = get(m, at, mask), z = stream(x);
+
+	p.a = _mm512_maskz_mov_epi8(each * (mask & 0xffffu), xor(p.a, z.a));
+	p.b = _mm512_maskz_mov_epi8(each * (mask >> 16), xor(p.b, z.b));
+	put(m, at, mask, p);
+	step(x, p.a, p.b);
+}
+
+VAES void vx6_aegis_seal_lanes(struct vx6_aead_lane *const m[4], size_t len)
+{
+	size_t at = 0;
+	uint8_t tag[64];
+	struct state x;
+
+	start(&x, m);
+	for (; len - at >= VX6_AEGIS_BLOCK; at += VX6_AEGIS_BLOCK)
+		seal_block(&x, m, at, UINT32_MAX);
+	if (len > at)
+		seal_block(&x, m, at, (UINT32_C(1) << (len - at)) - 1u);
+	finish(&x, len, tag);
+	for (unsigned i = 0; i < 4; i++)
+		_mm_storeu_si128((__m128i_u *)(void *)(m[i]->text + len),
+				 get16(tag + 16 * i));
+}
+
+VAES void vx6_aegis_open_lanes(struct vx6_aead_lane *const m[4], size_t len)
+{
+	size_t at = 0;
+	uint8_t tag[64];
+	struct state x;
+
+	start(&x, m);
+	for (; len - at >= VX6_AEGIS_BLOCK; at += VX6_AEGIS_BLOCK)
+		open_block(&x, m, at, UINT32_MAX);
+	if (len > at)
+		open_block(&x, m, at, (UINT32_C(1) << (len - at)) - 1u);
+	finish(&x, len, tag);
+	for (unsigned i = 0; i < 4; i++)
+		m[i]->ok = crypto_verify_16(tag + 16 * i, m[i]->text + len) ==
+			   0;
+	for (unsigned i = 0; i < 4; i++)
+		if (vx6_unlikely(!m[i]->ok))
+			sodium_memzero(m[i]->text, len);
+}
