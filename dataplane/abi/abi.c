@@ -125,7 +125,18 @@ static bool half_fields(const struct abi_half *h)
 	       start_ok(h->start_tx) && vx6_cell_size_ok(h->cell_size_in) &&
 	       vx6_cell_size_ok(h->cell_size_out) &&
 	       (local ? h->suite == 0 : h->suite >= 1 && h->suite <= 3) &&
-	       vx6_all_zero(h->zero, sizeof(h->zero));
+	       vx6_all_zero(h->zero, sizeof(h->zero)) && h->zero4 == 0;
+}
+
+/* A splice leads from a forward half that has no way out to a backward one
+ * that has no way in, and is told of both. */
+static bool half_splice(const struct abi_half *h)
+{
+	if (h->splice == 0)
+		return true;
+	return id_ok(h->splice) &&
+	       ((h->kind == ABI_HALF_FORWARD && h->out_link == 0) ||
+		(h->kind == ABI_HALF_BACKWARD && h->in_link == 0));
 }
 
 static bool half_has_no_key(const struct abi_half *h)
@@ -139,13 +150,14 @@ static bool half_add(const struct abi_msg *m)
 	const struct abi_half *h = &m->u.half;
 
 	return half_fields(h) && h->cells == 0 && h->bytes == 0 &&
-	       h->dropped == 0 &&
+	       h->dropped == 0 && h->splice == 0 &&
 	       (h->kind != ABI_HALF_LOCAL || half_has_no_key(h));
 }
 
 static bool half_is(const struct abi_msg *m)
 {
-	return half_fields(&m->u.half) && half_has_no_key(&m->u.half);
+	return half_fields(&m->u.half) && half_splice(&m->u.half) &&
+	       half_has_no_key(&m->u.half);
 }
 
 static bool ref_index(const struct abi_msg *m)
@@ -160,6 +172,17 @@ static bool ref_id(const struct abi_msg *m)
 	return id_ok(m->u.ref.id) && m->u.ref.index == 0 &&
 	       m->u.ref.event == 0 && m->u.ref.zero == 0 &&
 	       m->u.ref.stalled_ns == 0;
+}
+
+static bool splice(const struct abi_msg *m)
+{
+	return id_ok(m->u.splice.id) && id_ok(m->u.splice.to) &&
+	       m->u.splice.id != m->u.splice.to;
+}
+
+static bool unsplice(const struct abi_msg *m)
+{
+	return id_ok(m->u.splice.id) && m->u.splice.to == 0;
 }
 
 static bool half_event(const struct abi_msg *m)
@@ -256,8 +279,8 @@ static const struct {
 	[ABI_LINK_REMOVE] = { "link-remove", ref_index,   MEMBER(ref), COMMAND },
 	[ABI_HALF_ADD]    = { "half-add",    half_add,    MEMBER(half), COMMAND },
 	[ABI_HALF_REMOVE] = { "half-remove", ref_id,      MEMBER(ref), COMMAND },
-	[ABI_SPLICE]      = { "splice",      nothing,     MEMBER(raw), COMMAND },
-	[ABI_UNSPLICE]    = { "unsplice",    nothing,     MEMBER(raw), COMMAND },
+	[ABI_SPLICE]      = { "splice",      splice,      MEMBER(splice), COMMAND },
+	[ABI_UNSPLICE]    = { "unsplice",    unsplice,    MEMBER(splice), COMMAND },
 	[ABI_INJECT]      = { "inject",      control,     MEMBER(control), COMMAND },
 	[ABI_DUMP]        = { "dump",        nothing,     0, COMMAND },
 	[ABI_SUBSCRIBE]   = { "subscribe",   nothing,     0, COMMAND },

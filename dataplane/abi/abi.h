@@ -58,7 +58,7 @@ enum abi_type {
 	ABI_LINK_REMOVE, /* and every half-circuit on it, both ways */
 	ABI_HALF_ADD,
 	ABI_HALF_REMOVE,
-	ABI_SPLICE, /* reserved: VX6_UNSUPPORTED until splices exist */
+	ABI_SPLICE, /* a forward half without way out and a backward one */
 	ABI_UNSPLICE,
 	ABI_INJECT, /* control cell on a backward half-circuit */
 	ABI_DUMP,
@@ -134,6 +134,17 @@ struct abi_half { /* HALF_ADD; HALF_IS with key and iv zero */
 	uint8_t zero[2];
 	uint64_t cells, bytes, dropped; /* HALF_IS */
 	uint8_t note[ABI_NOTE_LEN];
+	uint32_t splice; /* HALF_IS: the half it is spliced with, or 0 */
+	uint32_t zero4;
+};
+
+/* SPLICE joins two legs that end here, one direction of them: what comes
+ * in on the forward half `id` goes out on the backward half `to`, which
+ * belongs to the other leg.  UNSPLICE parts them again; so does the end of
+ * either. */
+struct abi_splice {
+	uint32_t id;
+	uint32_t to; /* UNSPLICE: 0 */
 };
 
 struct abi_control {  /* INJECT and CONTROL: P of PROTOCOL.md section 9 */
@@ -156,7 +167,8 @@ struct abi_if {                 /* an interface that AF_XDP works on */
 struct abi_stats {
 	uint64_t drop[VX6_STATUS_CNT]; /* by reason, all workers */
 	uint64_t rx_cells, rx_bytes, tx_cells, tx_bytes;
-	uint64_t forwarded, backwarded, up, down, injected;
+	uint64_t forwarded; /* those that crossed a splice among them */
+	uint64_t backwarded, up, down, injected;
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t ring_full; /* cells for vx6d dropped */
 	uint32_t links, halves;
@@ -180,6 +192,7 @@ struct abi_msg {
 		struct abi_link link;
 		struct abi_half half;
 		struct abi_control control;
+		struct abi_splice splice;
 		struct abi_stats stats;
 		struct {
 			uint32_t index; /* LINK_REMOVE; STALL: worker */
@@ -210,8 +223,8 @@ const char *abi_type_name(unsigned type);
  *           all but index, peer and note), what a LOCAL half has not,
  *           and everything behind the member that the type uses
  *
- * SPLICE and UNSPLICE pass: the answer to them is VX6_UNSUPPORTED.  Whether
- * an index is in use or below links_max is the receiver's to know. */
+ * Whether an index is in use or below links_max is the receiver's to
+ * know. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_check(const struct abi_msg *m,
 						     bool from_client);
 

@@ -6,8 +6,8 @@
 struct lane { /* what one cell carries from phase to phase */
 	struct net_frame *f;
 	struct relay_link *in, *out;
-	struct relay_half *h;
-	struct vx6_layer *layer;
+	struct relay_half *h;  /* that it came in on; */
+	struct relay_half *to; /* whose way out it takes: h, or a splice's */
 	uint64_t ctr;
 	uint8_t *q;    /* where the outgoing cell begins */
 	size_t size;   /* as it came; from fresh on, as it will leave */
@@ -107,6 +107,27 @@ static enum vx6_status admit(const struct lane *l, uint64_t now)
 	return VX6_OK;
 }
 
+static bool crosses(const struct lane *l)
+{
+	return vx6_unlikely(l->to != l->h);
+}
+
+/* A terminal has no way out but that of the half it is spliced to; NULL:
+ * none at all. */
+static struct relay_half *way_out(const struct relay *r, struct relay_half *h)
+{
+	struct relay_half *to;
+
+	if (vx6_likely(h->kind != ABI_HALF_FORWARD || h->out_link != 0))
+		return h;
+	if (h->out_id == 0)
+		return NULL;
+	to = &r->half[idx_of(h->out_id)];
+	vx6_prefetch_w(to);
+	vx6_prefetch(&to->key);
+	return to;
+}
+
 static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 		     uint64_t now, struct relay_out *out)
 {
@@ -121,8 +142,7 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 			     st);
 			continue;
 		}
-		l->layer = &r->layer[l->h - r->half];
-		l->out = &r->link[l->h->out_link];
+		l->to = way_out(r, l->h);
 		lane[kept++] = *l;
 	}
 	return kept;
@@ -130,20 +150,40 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 
 /* ---- fresh ---- */
 
-static enum vx6_status fresh_forward(struct lane *l)
+static enum vx6_status fresh_forward(const struct relay *r, struct lane *l,
+				     uint64_t now)
 {
 	enum vx6_status st = vx6_window_fresh(&l->h->win, l->ctr);
 
-	l->q = l->f->data + 8;
 	if (st != VX6_OK || l->kind != VX6_KIND_DATA)
 		return st;
-	if (vx6_unlikely(l->h->out_link == 0))
+	if (vx6_unlikely(l->to == NULL))
 		return VX6_NO_ROUTE; /* the terminal, and no splice */
 	if (vx6_unlikely(l->len < VX6_LEN_MIN + VX6_LAYER_LEN))
 		return VX6_BAD_SIZE;
-	l->len = (uint16_t)(l->len - VX6_LAYER_LEN);
-	l->size = out_fits(l->out, l->h->size_out, l->len, &st);
+	if (crosses(l)) { /* one layer less and one more: it stays there */
+		if (now >= l->to->expires_ns)
+			return VX6_EXPIRED;
+		l->q = l->f->data;
+	} else {
+		l->q = l->f->data + 8;
+		l->len = (uint16_t)(l->len - VX6_LAYER_LEN);
+	}
+	l->out = &r->link[l->to->out_link];
+	l->size = out_fits(l->out, l->to->size_out, l->len, &st);
 	return st;
+}
+
+/* Uses up a counter of the half that seals. */
+static enum vx6_status next_ctr(struct relay *r, struct relay_half *h,
+				uint64_t *ctr)
+{
+	if (vx6_unlikely(h->tx_left == 0)) {
+		(void)relay_say_half(r, h, ABI_HALF_EXHAUSTED);
+		return VX6_EXHAUSTED;
+	}
+	*ctr = take_ctr(h);
+	return VX6_OK;
 }
 
 /* There is no tag to judge: the window is the guard, so it moves now. */
@@ -153,18 +193,14 @@ static enum vx6_status fresh_backward(struct relay *r, struct lane *l)
 	enum vx6_status st;
 
 	l->q = l->f->data - 8;
+	l->out = &r->link[h->out_link];
 	l->len = (uint16_t)(l->len + VX6_LAYER_LEN);
 	l->size = out_fits(l->out, h->size_out, l->len, &st);
 	if (vx6_unlikely(st != VX6_OK))
 		return st;
-	if (vx6_unlikely(h->tx_next == h->tx_end)) {
-		(void)relay_say_half(r, h, ABI_HALF_EXHAUSTED);
-		return VX6_EXHAUSTED;
-	}
-	st = vx6_window_record(&h->win, l->ctr);
-	if (vx6_likely(st == VX6_OK))
-		l->ctr = h->tx_next++;
-	return st;
+	if (vx6_likely(h->tx_left > 0)) /* else the window stays as it is */
+		st = vx6_window_record(&h->win, l->ctr);
+	return vx6_likely(st == VX6_OK) ? next_ctr(r, h, &l->ctr) : st;
 }
 
 static enum vx6_status in_range(const struct lane *l)
@@ -178,7 +214,7 @@ static void accepted(struct relay *r, struct lane *l, uint64_t now)
 {
 	l->h->cells++;
 	l->h->bytes += l->came;
-	l->h->last_ns = now;
+	l->h->last_ms = relay_ms(now);
 	l->in->cells_in++;
 	l->in->bytes_in += l->came;
 	l->in->link.cell_rx_ns = now;
@@ -203,7 +239,7 @@ static unsigned fresh(struct relay *r, struct lane *lane, unsigned n,
 		enum vx6_status st;
 
 		if (l->h->kind == ABI_HALF_FORWARD)
-			st = fresh_forward(l);
+			st = fresh_forward(r, l, now);
 		else if (l->h->kind == ABI_HALF_BACKWARD)
 			st = fresh_backward(r, l);
 		else
@@ -223,23 +259,6 @@ static unsigned fresh(struct relay *r, struct lane *lane, unsigned n,
 
 /* ---- crypt: all AEAD of a burst together ---- */
 
-/* The key and the text of a cell, two cells ahead.  A GCM key is 20 lines of
- * tables, the others one; iv and suite lie behind. */
-static void prefetch_crypt(const struct lane *l)
-{
-	const uint8_t *key = (const uint8_t *)l->layer;
-	const uint8_t *text = l->f->data;
-
-	vx6_prefetch(key);
-	vx6_prefetch(&l->layer->key);
-	for (unsigned i = VX6_CACHELINE;
-	     i < VX6_AEAD_STATE && l->h->suite == VX6_SUITE_AES256_GCM;
-	     i += VX6_CACHELINE)
-		vx6_prefetch(key + i);
-	for (unsigned i = VX6_CACHELINE; i < l->came; i += VX6_CACHELINE)
-		vx6_prefetch_w(text + i);
-}
-
 static enum vx6_status bad_tag(struct relay *r, struct relay_half *h)
 {
 	if (++h->bad_tags >= r->opts.bad_tags)
@@ -247,48 +266,73 @@ static enum vx6_status bad_tag(struct relay *r, struct relay_half *h)
 	return VX6_BAD_TAG;
 }
 
-/* Opens in place and looks at the inner header, which is the next hop's.
- * Only the first of twins passes the window, which moves here. */
-static enum vx6_status open_one(struct relay *r, struct lane *l)
+static struct vx6_layer_op op_of(const struct relay *r, const struct lane *l)
 {
-	size_t plain = 0;
-	enum vx6_status st = vx6_layer_open(l->layer, l->f->data + 8,
-					    (size_t)l->came - 8u, &plain);
+	struct vx6_layer_op op = { .key = &l->h->key,
+				   .gcm = &r->gcm[l->h - r->half],
+				   .ctr = l->ctr,
+				   .kind = VX6_KIND_DATA };
 
-	if (vx6_unlikely(st == VX6_BAD_TAG))
-		return bad_tag(r, l->h);
-	return st;
+	if (l->h->kind == ABI_HALF_FORWARD) {
+		op.h8 = l->f->data + 8;
+		op.len = (size_t)l->came - 8u;
+	} else {
+		op.h8 = l->f->data;
+		op.len = (size_t)l->len - VX6_LEN_MIN;
+	}
+	return op;
 }
 
+/* Opens stand in front, seals at the back: each kind is one call. */
 static void crypt_all(struct relay *r, struct lane *lane, unsigned n,
 		      enum vx6_status st[])
 {
+	struct vx6_layer_op op[RELAY_BURST];
+	uint8_t at[RELAY_BURST];
+	unsigned front = 0, back = n;
+
 	for (unsigned i = 0; i < n; i++) {
-		if (i + 2 < n)
-			prefetch_crypt(&lane[i + 2]);
-		if (lane[i].h->kind == ABI_HALF_FORWARD) {
-			st[i] = open_one(r, &lane[i]);
-		} else {
-			vx6_layer_seal(lane[i].layer, lane[i].ctr,
-				       VX6_KIND_DATA, lane[i].f->data,
-				       lane[i].len - VX6_LEN_MIN);
-			st[i] = VX6_OK;
-		}
+		bool open = lane[i].h->kind == ABI_HALF_FORWARD;
+
+		at[i] = (uint8_t)(open ? front++ : --back);
+		op[at[i]] = op_of(r, &lane[i]);
+	}
+	vx6_layer_open_burst(op, front);
+	vx6_layer_seal_burst(op + back, n - back);
+	for (unsigned i = 0; i < n; i++) {
+		st[i] = at[i] < front ? op[at[i]].st : VX6_OK;
+		if (vx6_unlikely(st[i] == VX6_BAD_TAG))
+			st[i] = bad_tag(r, lane[i].h);
 	}
 }
 
-/* ---- record and rewrite ---- */
+/* ---- judge ---- */
 
-/* P begins with the next layer's header; it must say what follows. */
+/* P begins with the next layer's header; it must say what follows.  Between
+ * the ends of a splice every cell is of kind 1. */
 static enum vx6_status inner_ok(const struct lane *l)
 {
-	const uint8_t *h8 = l->q + 8;
+	const uint8_t *h8 = l->f->data + VX6_CELL_HDR;
+	unsigned len = vx6_h8_len(h8), kind = vx6_h8_kind(h8);
 
-	if (vx6_unlikely(vx6_h8_len(h8) != l->len))
+	if (vx6_unlikely(len + (crosses(l) ? VX6_LAYER_LEN : 0) != l->len))
 		return VX6_BAD_SIZE;
-	if (vx6_unlikely(vx6_h8_kind(h8) < VX6_KIND_DATA ||
-			 vx6_h8_kind(h8) > VX6_KIND_DROP))
+	if (vx6_unlikely(kind < VX6_KIND_DATA ||
+			 kind > (crosses(l) ? VX6_KIND_DATA : VX6_KIND_DROP)))
 		return VX6_BAD_KIND;
+	return VX6_OK;
+}
+
+/* What the other leg will seal it with, and its share in the counting. */
+static enum vx6_status cross(struct relay *r, struct lane *l, uint64_t now)
+{
+	enum vx6_status st = next_ctr(r, l->to, &l->ctr);
+
+	if (st != VX6_OK)
+		return st;
+	l->to->cells++;
+	l->to->bytes += l->came;
+	l->to->last_ms = relay_ms(now);
 	return VX6_OK;
 }
 
@@ -341,6 +385,8 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
 		accepted(r, l, now);
 		if (vx6_likely(l->kind == VX6_KIND_DATA)) {
 			st = inner_ok(l);
+			if (st == VX6_OK && crosses(l))
+				st = cross(r, l, now);
 			if (vx6_likely(st == VX6_OK))
 				return true;
 		} else if (l->kind == VX6_KIND_CONTROL) {
@@ -357,9 +403,9 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
 	return false;
 }
 
-static void rewrite(struct relay *r, struct lane *lane, unsigned n,
-		    const enum vx6_status st[], uint64_t now,
-		    struct relay_out *out)
+static unsigned judge_all(struct relay *r, struct lane *lane, unsigned n,
+			  const enum vx6_status st[], uint64_t now,
+			  struct relay_out *out)
 {
 	unsigned kept = 0;
 
@@ -378,12 +424,48 @@ static void rewrite(struct relay *r, struct lane *lane, unsigned n,
 			accepted(r, l, now);
 			r->n.backwarded++;
 		}
-		dress_cell(r, l->f, l->q, l->len, l->size, l->out, l->h->out_id,
-			   now);
-		out->tx[out->tx_cnt++] = l->f;
 		lane[kept++] = *l;
 	}
-	for (unsigned i = 0; i < kept; i++)
+	return kept;
+}
+
+/* ---- splice: P becomes a cell of the other leg where it lies ---- */
+
+static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
+{
+	struct vx6_layer_op op[RELAY_BURST];
+	unsigned cnt = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct lane *l = &lane[i];
+
+		if (!crosses(l))
+			continue;
+		op[cnt++] = (struct vx6_layer_op){
+			.key = &l->to->key,
+			.gcm = &r->gcm[l->to - r->half],
+			.h8 = l->f->data + 8,
+			.ctr = l->ctr,
+			.len = (size_t)l->len - VX6_LEN_MIN,
+			.kind = VX6_KIND_DATA,
+		};
+	}
+	vx6_layer_seal_burst(op, cnt);
+}
+
+/* ---- send ---- */
+
+static void send_all(struct relay *r, struct lane *lane, unsigned n,
+		     uint64_t now, struct relay_out *out)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct lane *l = &lane[i];
+
+		dress_cell(r, l->f, l->q, l->len, l->size, l->out,
+			   l->to->out_id, now);
+		out->tx[out->tx_cnt++] = l->f;
+	}
+	for (unsigned i = 0; i < n; i++)
 		vx6_cell_protect(&lane[i].out->link.hp_tx, lane[i].q);
 }
 
@@ -401,5 +483,7 @@ void relay_burst(struct relay *r, struct net_frame *const f[], unsigned n,
 	n = find(r, lane, n, now_ns, out);
 	n = fresh(r, lane, n, now_ns, out);
 	crypt_all(r, lane, n, st);
-	rewrite(r, lane, n, st, now_ns, out);
+	n = judge_all(r, lane, n, st, now_ns, out);
+	splice_all(r, lane, n);
+	send_all(r, lane, n, now_ns, out);
 }

@@ -17,6 +17,12 @@ static inline uint32_t idx_of(uint32_t id)
 	return id & ABI_IDX_MASK;
 }
 
+/* relay_ms counts milliseconds, and goes round after 49 days. */
+static inline uint32_t relay_ms(uint64_t ns)
+{
+	return (uint32_t)(ns / VX6_MS);
+}
+
 /* live_half is the half-circuit with exactly this id, or NULL. */
 VX6_NONNULL static inline struct relay_half *live_half(const struct relay *r,
 						       uint32_t id)
@@ -50,6 +56,14 @@ VX6_NONNULL static inline void note_link(struct relay *r, uint32_t index)
 		return;
 	r->link_note[index] = r->noted;
 	r->noted = index;
+}
+
+/* take_ctr uses up a counter of a BACKWARD half that has one left. */
+VX6_NONNULL static inline uint64_t take_ctr(struct relay_half *h)
+{
+	assert(h->tx_left > 0);
+	h->tx_left--;
+	return h->tx_next++;
 }
 
 VX6_NONNULL static inline void out_reset(struct relay_out *out)

@@ -127,11 +127,11 @@ static void look_at_half(struct relay *r, struct relay_half *h, uint64_t now)
 			relay_half_end(r, h);
 		return;
 	}
-	if (now - h->last_ns >= r->opts.idle_ns)
+	if ((uint64_t)(relay_ms(now) - h->last_ms) * VX6_MS >= r->opts.idle_ns)
 		(void)relay_say_half(r, h, ABI_HALF_IDLE);
 	else
 		h->said &= (uint8_t)~(1u << ABI_HALF_IDLE);
-	if (h->kind == ABI_HALF_BACKWARD && h->tx_next == h->tx_end)
+	if (h->kind == ABI_HALF_BACKWARD && h->tx_left == 0)
 		(void)relay_say_half(r, h, ABI_HALF_EXHAUSTED);
 }
 
@@ -221,6 +221,7 @@ enum vx6_status relay_inject(struct relay *r, const struct abi_control *c,
 			     uint64_t now_ns, struct relay_out *out)
 {
 	struct relay_half *h = live_half(r, c->id);
+	struct vx6_layer_op op;
 	struct relay_link *l;
 	struct net_frame *f;
 	enum vx6_status st;
@@ -239,7 +240,7 @@ enum vx6_status relay_inject(struct relay *r, const struct abi_control *c,
 	size = out_fits(l, h->size_out, len, &st);
 	if (st != VX6_OK)
 		return st;
-	if (h->tx_next == h->tx_end) {
+	if (h->tx_left == 0) {
 		(void)relay_say_half(r, h, ABI_HALF_EXHAUSTED);
 		return VX6_EXHAUSTED;
 	}
@@ -248,8 +249,13 @@ enum vx6_status relay_inject(struct relay *r, const struct abi_control *c,
 		return VX6_NO_ROOM;
 	q = f->data;
 	memcpy(q + VX6_CELL_HDR, c->body, c->len);
-	vx6_layer_seal(&r->layer[idx_of(h->id)], h->tx_next++, VX6_KIND_CONTROL,
-		       q + 8, c->len);
+	op = (struct vx6_layer_op){ .key = &h->key,
+				    .gcm = &r->gcm[idx_of(h->id)],
+				    .h8 = q + 8,
+				    .ctr = take_ctr(h),
+				    .len = c->len,
+				    .kind = VX6_KIND_CONTROL };
+	vx6_layer_seal_burst(&op, 1);
 	dress_cell(r, f, q, len, size, l, h->out_id, now_ns);
 	vx6_cell_protect(&l->link.hp_tx, q);
 	out->tx[out->tx_cnt++] = f;

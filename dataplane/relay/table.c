@@ -9,8 +9,10 @@
 #define DUMP_STEPS 1024u                      /* slots looked at in one call */
 
 _Static_assert((RELAY_EVENTS & (RELAY_EVENTS - 1)) == 0, "a mask");
-_Static_assert(offsetof(struct relay_half, last_ns) <= VX6_CACHELINE,
-	       "what every cell reads is one line");
+_Static_assert(offsetof(struct relay_half, key) == VX6_CACHELINE &&
+		       offsetof(struct relay_half, win.seen) ==
+			       2 * VX6_CACHELINE,
+	       "two lines and one of the window's are all that a cell touches");
 
 /* ---- memory ---- */
 
@@ -50,7 +52,7 @@ size_t relay_need(const struct relay_opts *opts)
 	       pages(o.links_max, sizeof(uint64_t)) +
 	       pages(o.links_max, sizeof(uint32_t)) +
 	       pages(o.halves_max, sizeof(struct relay_half)) +
-	       pages(o.halves_max, sizeof(struct vx6_layer)) +
+	       pages(o.halves_max, sizeof(struct vx6_layer_gcm)) +
 	       pages(o.halves_max, sizeof(struct relay_cold));
 }
 
@@ -73,8 +75,8 @@ enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
 	at += pages(o.links_max, sizeof(*r->link_note));
 	r->half = (struct relay_half *)(void *)at;
 	at += pages(o.halves_max, sizeof(*r->half));
-	r->layer = (struct vx6_layer *)(void *)at;
-	at += pages(o.halves_max, sizeof(*r->layer));
+	r->gcm = (struct vx6_layer_gcm *)(void *)at;
+	at += pages(o.halves_max, sizeof(*r->gcm));
 	r->cold = (struct relay_cold *)(void *)at;
 	r->link_hi = r->half_hi = 1;
 	r->noted = NOTE_END;
@@ -82,12 +84,20 @@ enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
 	return VX6_OK;
 }
 
+static void wipe_keys(struct relay *r, struct relay_half *h)
+{
+	if (h->key.suite == VX6_SUITE_AES256_GCM)
+		sodium_memzero(&r->gcm[idx_of(h->id)], sizeof(*r->gcm));
+	sodium_memzero(&h->key, sizeof(h->key));
+}
+
 void relay_wipe(struct relay *r)
 {
 	for (uint32_t i = 1; i < r->link_hi; i++)
 		vx6_link_wipe(&r->link[i].link);
 	for (uint32_t i = 1; i < r->half_hi; i++)
-		vx6_layer_wipe(&r->layer[i]);
+		if (r->half[i].id != 0)
+			wipe_keys(r, &r->half[i]);
 	sodium_memzero(r->ev, sizeof(r->ev));
 }
 
@@ -285,6 +295,7 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 {
 	enum vx6_status st = sane(a);
 	uint32_t i = idx_of(a->id);
+	struct vx6_layer_key key = { 0 };
 	struct relay_half *h;
 
 	if (st != VX6_OK)
@@ -298,7 +309,8 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 	    (a->out_link != 0 && live_link(r, a->out_link) == NULL))
 		return VX6_NO_LINK;
 	if (a->kind != ABI_HALF_LOCAL) {
-		st = vx6_layer_init(&r->layer[i], a->suite, a->key, a->iv);
+		st = vx6_layer_key_init(&key, &r->gcm[i], a->suite, a->key,
+					a->iv);
 		if (st != VX6_OK)
 			return st;
 	}
@@ -309,13 +321,14 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 		.out_id = a->out_id,
 		.expires_ns = end_of(now_ns, a->life_ns),
 		.tx_next = a->start_tx,
-		.tx_end = a->start_tx + VX6_CTR_SPAN,
+		.tx_left = VX6_CTR_SPAN,
+		.last_ms = relay_ms(now_ns),
 		.size_in = a->cell_size_in,
 		.size_out = a->cell_size_out,
 		.kind = a->kind,
-		.suite = a->suite,
-		.last_ns = now_ns,
+		.key = key,
 	};
+	sodium_memzero(&key, sizeof(key));
 	vx6_window_init(&h->win, a->start_rx);
 	r->cold[i].start_tx = a->start_tx;
 	memcpy(r->cold[i].note, a->note, sizeof(a->note));
@@ -327,10 +340,49 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 	return VX6_OK;
 }
 
+/* ---- splices ---- */
+
+static bool is_terminal(const struct relay_half *h)
+{
+	return h->kind == ABI_HALF_FORWARD && h->out_link == 0;
+}
+
+enum vx6_status relay_splice(struct relay *r, uint32_t id, uint32_t to)
+{
+	struct relay_half *from = live_half(r, id), *other = live_half(r, to);
+
+	if (from == NULL || other == NULL)
+		return VX6_NO_CIRCUIT;
+	if (!is_terminal(from) || other->kind != ABI_HALF_BACKWARD ||
+	    other->in_link != 0)
+		return VX6_MALFORMED;
+	if (from->out_id != 0 || other->spliced_from != 0)
+		return VX6_EXISTS;
+	from->out_id = to;
+	other->spliced_from = id;
+	return VX6_OK;
+}
+
+enum vx6_status relay_unsplice(struct relay *r, uint32_t id)
+{
+	struct relay_half *from = live_half(r, id);
+
+	if (from == NULL)
+		return VX6_NO_CIRCUIT;
+	if (!is_terminal(from) || from->out_id == 0)
+		return VX6_NOT_FOUND;
+	r->half[idx_of(from->out_id)].spliced_from = 0;
+	from->out_id = 0;
+	return VX6_OK;
+}
+
 void relay_half_end(struct relay *r, struct relay_half *h)
 {
-	if (h->kind != ABI_HALF_LOCAL)
-		vx6_layer_wipe(&r->layer[idx_of(h->id)]);
+	if (is_terminal(h) && h->out_id != 0)
+		r->half[idx_of(h->out_id)].spliced_from = 0;
+	if (h->spliced_from != 0)
+		r->half[idx_of(h->spliced_from)].out_id = 0;
+	wipe_keys(r, h);
 	memset(h, 0, sizeof(*h));
 	r->halves--;
 }
@@ -379,11 +431,12 @@ static void fill_half(const struct relay *r, const struct relay_half *h,
 	to->id = h->id;
 	to->in_link = h->in_link;
 	to->out_link = h->out_link;
-	to->out_id = h->out_id;
+	to->out_id = h->out_link != 0 ? h->out_id : 0;
+	to->splice = is_terminal(h) ? h->out_id : h->spliced_from;
 	to->cell_size_in = h->size_in;
 	to->cell_size_out = h->size_out;
 	to->kind = h->kind;
-	to->suite = h->suite;
+	to->suite = h->key.suite;
 	to->cells = h->cells;
 	to->bytes = h->bytes;
 	to->dropped = h->dropped;

@@ -232,8 +232,8 @@ static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 	case ABI_HALF_ADD: return relay_half_add(r, &m->u.half, w->now);
 	case ABI_HALF_REMOVE: return relay_half_remove(r, m->u.ref.id);
 	case ABI_INJECT: return inject(w, &m->u.control);
-	case ABI_SPLICE:
-	case ABI_UNSPLICE: return VX6_UNSUPPORTED;
+	case ABI_SPLICE: return relay_splice(r, m->u.splice.id, m->u.splice.to);
+	case ABI_UNSPLICE: return relay_unsplice(r, m->u.splice.id);
 	case ABI_HELLO:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:

@@ -172,8 +172,16 @@ static struct abi_msg message(uint8_t which, uint8_t a, uint8_t b)
 				   b % 3 == 2 ? 0 : 9);
 		m.u.half.life_ns = b & 8 ? VX6_SEC : 0;
 		m.u.half.cell_size_out = b & 16 && b % 3 != 2 ? 1232 : 0;
+		if (b & 32 && b % 3 == 0) /* a terminal, */
+			m.u.half.out_link = m.u.half.out_id = 0;
+		if (b & 32 && b % 3 == 1) /* and its way back */
+			m.u.half.in_link = 0;
 		break;
 	case ABI_HALF_REMOVE: m.u.ref.id = id_of(a); break;
+	case ABI_SPLICE:
+		m.u.splice = (struct abi_splice){ id_of(a), id_of(b) };
+		break;
+	case ABI_UNSPLICE: m.u.splice.id = id_of(a); break;
 	case ABI_INJECT:
 		m.u.control.id = id_of(a);
 		m.u.control.len = b;

@@ -140,9 +140,9 @@ static struct abi_msg good(unsigned type)
 		m.u.ref.event = ABI_HALF_IDLE;
 		break;
 	case ABI_STALL: m.u.ref.stalled_ns = 5; break;
+	case ABI_SPLICE: m.u.splice = (struct abi_splice){ 5, 6 }; break;
+	case ABI_UNSPLICE: m.u.splice.id = 5; break;
 	case ABI_HELLO:
-	case ABI_SPLICE:
-	case ABI_UNSPLICE:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
 	case ABI_STATS:
@@ -239,7 +239,7 @@ static size_t member(unsigned type)
 	case ABI_WELCOME: return sizeof(struct abi_welcome);
 	case ABI_STATS_ARE: return sizeof(struct abi_stats);
 	case ABI_SPLICE:
-	case ABI_UNSPLICE: return ABI_MSG_LEN - 16;
+	case ABI_UNSPLICE: return sizeof(struct abi_splice);
 	case ABI_HELLO:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
@@ -298,6 +298,19 @@ struct edit {
 
 /* clang-format off */
 static const struct edit edits[] = {
+	M(ABI_SPLICE, splice.id, 0, false),
+	M(ABI_SPLICE, splice.id, 0x100000, false),
+	M(ABI_SPLICE, splice.id, 6, false), /* with itself */
+	M(ABI_SPLICE, splice.to, 0, false),
+	M(ABI_SPLICE, splice.to, 0xfff00000, false),
+	M(ABI_SPLICE, splice.to, UINT32_MAX, true),
+	M(ABI_UNSPLICE, splice.id, 0, false),
+	M(ABI_UNSPLICE, splice.id, UINT32_MAX, true),
+	M(ABI_UNSPLICE, splice.to, 6, false),
+	H(ABI_HALF_ADD, splice, 6, false),
+	H(ABI_HALF_ADD, zero4, 1, false),
+	H(ABI_HALF_IS, splice, 6, false), /* has a way out */
+	H(ABI_HALF_IS, zero4, 1, false),
 	L(ABI_LINK_ADD, index, 0, false),
 	L(ABI_LINK_ADD, index, 0xffffff, true),
 	L(ABI_LINK_ADD, index, 0x1000000, false),

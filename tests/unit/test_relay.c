@@ -644,6 +644,7 @@ static void counters_end(void **state)
 
 	(void)state;
 	h->tx_next = bwd.start_tx + VX6_CTR_SPAN - 1;
+	h->tx_left = 1;
 	arrive(p, backward(p, 0, VX6_KIND_DATA, 100, 0), 2);
 	give(step1()); /* the last one */
 	refused(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2, VX6_EXHAUSTED);

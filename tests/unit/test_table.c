@@ -219,8 +219,9 @@ static void a_link_takes_its_halves_along(void **state)
 		const struct relay_half *h = &node.relay->half[i];
 
 		if (h->id == 0) {
-			assert_memory_equal(&node.relay->layer[i], zero,
-					    sizeof(zero));
+			assert_memory_equal(&node.relay->gcm[i], zero,
+					    sizeof(*node.relay->gcm));
+			assert_memory_equal(h, zero, sizeof(*h));
 			continue;
 		}
 		assert_int_not_equal(h->in_link, 2);

@@ -331,7 +331,9 @@ static void commands_are_answered_in_order(void **state)
 		(struct abi_msg){ .type = ABI_LINK_ADD, .u.link = dp_link(2) });
 	command(4, (struct abi_msg){ .type = ABI_HALF_ADD, .u.half = h });
 	command(5, (struct abi_msg){ .type = ABI_HALF_ADD, .u.half = h });
-	command(6, (struct abi_msg){ .type = ABI_SPLICE });
+	command(6, (struct abi_msg){
+			   .type = ABI_SPLICE, .u.splice = { 5, 6 }
+        });
 	command(7, (struct abi_msg){
 			   .type = ABI_INJECT,
 			   .u.control = { .id = 5, .len = 3 }
@@ -343,8 +345,8 @@ static void commands_are_answered_in_order(void **state)
 	command(11, (struct abi_msg){ .type = ABI_WELCOME });
 	turn();
 	static const enum vx6_status want[] = {
-		VX6_OK,     VX6_NO_LINK,     VX6_OK, VX6_OK,
-		VX6_EXISTS, VX6_UNSUPPORTED, VX6_OK,
+		VX6_OK,     VX6_NO_LINK,    VX6_OK, VX6_OK,
+		VX6_EXISTS, VX6_NO_CIRCUIT, VX6_OK,
 	};
 	for (uint32_t i = 0; i < VX6_COUNT(want); i++) {
 		m = answer(i + 1);
