@@ -162,15 +162,19 @@ static struct bin *bin_for(struct bins *b, size_t len)
 	return bin;
 }
 
-static void bin_add(struct bins *b, struct vx6_layer_op *o, size_t len,
-		    const uint8_t *nonce)
+/* next: the op that stands in the same place of the next four, or NULL. */
+static void bin_add(struct bins *b, struct vx6_layer_op *o,
+		    const uint8_t *nonce, const struct vx6_layer_op *next)
 {
-	struct bin *bin = bin_for(b, len);
+	struct bin *bin = bin_for(b, o->len);
 
-	bin->lane[bin->n] = (struct vx6_aead_lane){ .key = o->key->b + 16,
-						    .nonce = nonce,
-						    .ad = o->h8,
-						    .text = o->h8 + 8 };
+	bin->lane[bin->n] = (struct vx6_aead_lane){
+		.key = o->key->b + 16,
+		.nonce = nonce,
+		.ad = o->h8,
+		.text = o->h8 + 8,
+		.ahead = next != NULL ? next->h8 - 16 : NULL,
+	};
 	bin->op[bin->n++] = o;
 	if (bin->n == VX6_AEAD_LANES)
 		bin_run(b, bin);
@@ -184,7 +188,8 @@ static void bins_run(struct bins *b)
 
 /* From 16 bytes before H8, where the header of what leaves will begin.  Four
  * lines are enough: by then the CPU sees where this goes and fetches the
- * rest by itself, and asking for all of them costs more than it saves. */
+ * rest by itself, and asking for all of them costs more than it saves.
+ * Lanes fetch what comes next themselves. */
 static void fetch(const struct vx6_layer_op *op)
 {
 	const uint8_t *p = op->h8 - 16;
@@ -225,13 +230,16 @@ static void open_chunk(struct vx6_layer_op op[], unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		if (i + AHEAD < n)
-			fetch(&op[i + AHEAD]);
+		const struct vx6_layer_op *next = i + AHEAD < n ? o + AHEAD
+								: NULL;
+
+		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
+			fetch(next);
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
 		o->len -= VX6_LEN_MIN;
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, o->len, nonce.of[i]);
+			bin_add(&bins, o, nonce.of[i], next);
 		else
 			o->st = vx6_aead_ref_open(
 				ref_of(o->key, o->gcm), nonce.of[i], o->h8, 8,
@@ -258,10 +266,13 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		if (i + AHEAD < n)
-			fetch(&op[i + AHEAD]);
+		const struct vx6_layer_op *next = i + AHEAD < n ? o + AHEAD
+								: NULL;
+
+		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
+			fetch(next);
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, o->len, nonce.of[i]);
+			bin_add(&bins, o, nonce.of[i], next);
 		else
 			vx6_aead_ref_seal(ref_of(o->key, o->gcm), nonce.of[i],
 					  o->h8, 8, o->h8 + 8, o->h8 + 8,

@@ -476,10 +476,14 @@ static void each_bit(bool lanes)
 	for (size_t bit = 0; bit <= sizeof(msg) * 8; bit++) {
 		bool ok = bit == sizeof(msg) * 8, got;
 		struct vx6_aead_lane m[2] = {
-			{ bad, bad + 16, bad + 32, bad + TEXT, false },
-			{ bad, bad + 16, bad + 32, bad + TEXT, false },
+			{ .key = bad,
+                         .nonce = bad + 16,
+                         .ad = bad + 32,
+                         .text = bad + TEXT,
+                         .ahead = msg + TEXT },
 		};
 
+		m[1] = m[0];
 		memcpy(bad, msg, sizeof(bad));
 		if (!ok)
 			bad[bit / 8] ^= (uint8_t)(1u << bit % 8);

@@ -121,6 +121,8 @@ struct vx6_aead_lane {
 	const uint8_t *nonce; /* 16 */
 	const uint8_t *ad;    /* 8 */
 	uint8_t *text;        /* sealed or opened in place, the tag behind it */
+	const uint8_t *ahead; /* fetched on the way, as many bytes: the text
+				 that comes next; NULL: nothing does */
 	bool ok;              /* opened: the tag is right, or text is zeros */
 };
 
