@@ -49,6 +49,12 @@
 enum config_backend { CONFIG_BACKEND_UDP, CONFIG_BACKEND_AF_XDP };
 enum config_xdp_copy { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 enum config_idle { CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_SPIN };
+enum config_suite { /* but for the first as on the wire */
+		    CONFIG_SUITE_AUTO,
+		    CONFIG_SUITE_AES256_GCM,
+		    CONFIG_SUITE_CHACHA20_POLY1305,
+		    CONFIG_SUITE_AEGIS128L
+};
 enum config_log_level {
 	CONFIG_LOG_ERROR,
 	CONFIG_LOG_WARN,
@@ -151,11 +157,12 @@ struct config {
 	uint32_t peers_cnt;
 	struct config_timers timers;
 	struct config_limits limits;
-	uint32_t redial_jitter; /* percent, either way */
-	bool dial_private;      /* dial private ranges from records */
-	uint32_t hops;          /* of a path where --hops does not say */
-	uint32_t spares;        /* warm circuits beside the one in use */
-	uint32_t cell_size;     /* of circuits that begin here; 0 = any */
+	uint32_t redial_jitter;  /* percent, either way */
+	bool dial_private;       /* dial private ranges from records */
+	uint32_t hops;           /* of a path where --hops does not say */
+	uint32_t spares;         /* warm circuits beside the one in use */
+	uint32_t cell_size;      /* of circuits that begin here; 0 = any */
+	enum config_suite suite; /* asked of hops that offer it */
 	enum config_log_level log_level;
 	enum config_log_format log_format;
 	char api_group[CONFIG_GROUP_TEXT]; /* owns vx6d.sock */

@@ -39,6 +39,8 @@
 static const char *const backends[] = { "udp", "af_xdp", NULL };
 static const char *const copies[] = { "auto", "copy", "zerocopy", NULL };
 static const char *const idles[] = { "adaptive", "spin", NULL };
+static const char *const suites[] = { "auto", "aes256gcm", "chacha20",
+				      "aegis128l", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
 
@@ -150,6 +152,11 @@ const struct field config_field[] = {
 	  .help = "1232 or 1452: every cell of a circuit has this size, so "
 		  "that none tells what it carries. 0: as many bytes as it "
 		  "needs." },
+	{ .path = "circuits.suite", .type = FIELD_WORD, .preset = "\"auto\"",
+	  .words = suites, LIVE, AT(suite),
+	  .help = "The cipher asked of each hop that offers it; others are "
+		  "asked as with auto: aes256gcm where both ends have "
+		  "AES instructions, else chacha20." },
 
 	TIME("dial_s", dial_ns, "5", 0.1, 300,
 	     "Until a dial fails."),

@@ -95,6 +95,25 @@ static void found_first(void *ctx, struct peer *p, enum vx6_status st)
 	step(c, ORIGIN_EV_READY, 0, 0);
 }
 
+_Static_assert((unsigned)CONFIG_SUITE_AES256_GCM == VX6_SUITE_AES256_GCM &&
+		       (unsigned)CONFIG_SUITE_CHACHA20_POLY1305 ==
+			       VX6_SUITE_CHACHA20_POLY1305 &&
+		       (unsigned)CONFIG_SUITE_AEGIS128L == VX6_SUITE_AEGIS128L,
+	       "the configuration calls suites as the wire does");
+
+/* The suite that is wanted where hop and host have it, else the first of
+ * the others; ChaCha20-Poly1305 is everywhere. */
+static uint8_t suite_for(const struct circuit *c, uint32_t offered)
+{
+	const unsigned want[] = { c->node->cfg.suite, VX6_SUITE_AES256_GCM };
+
+	for (unsigned i = 0; i < VX6_COUNT(want); i++)
+		if (want[i] != CONFIG_SUITE_AUTO && offered >> want[i] & 1u &&
+		    vx6_suite_offers(want[i]))
+			return (uint8_t)want[i];
+	return VX6_SUITE_CHACHA20_POLY1305;
+}
+
 static bool fill_hops(struct circuit *c, struct vx6_create_hop hop[])
 {
 	uint32_t now = node_wall();
@@ -114,11 +133,7 @@ static bool fill_hops(struct circuit *c, struct vx6_create_hop hop[])
 			.cell_size = c->cell_size,
 			.lifetime_min = LIFE_MIN,
 			.role = i + 1 < c->hops ? VX6_ROLE_RELAY : VX6_ROLE_END,
-			.suite = rec.suites & (1u << VX6_SUITE_AES256_GCM) &&
-						 vx6_suite_offers(
-							 VX6_SUITE_AES256_GCM)
-					 ? VX6_SUITE_AES256_GCM
-					 : VX6_SUITE_CHACHA20_POLY1305,
+			.suite = suite_for(c, rec.suites),
 		};
 		memcpy(hop[i].node_id, c->id[i], 32);
 		memcpy(hop[i].onion_public, key->public_key, 32);
