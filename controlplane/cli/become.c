@@ -88,7 +88,7 @@ int become_dirs(struct cli *cli, const char *user)
 /* ---- capabilities (capabilities(7)); the C library has no calls ---- */
 
 static const unsigned plane_caps[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
-				  CAP_PERFMON, CAP_IPC_LOCK };
+				       CAP_PERFMON, CAP_IPC_LOCK };
 
 /* set_caps leaves this process those of plane_caps that it has, or none. */
 static bool set_caps(bool keep)
