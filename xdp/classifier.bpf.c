@@ -14,7 +14,7 @@
  * kernel's stack knows better, and has a socket on the data port as well.
  * Checksums are not judged: a veth's frames carry partial ones.
  *
- * It keeps to what Linux 5.15 offers: no helper or loop construct of later
+ * It keeps to what Linux 6.1 offers: no helper or loop construct of later
  * kernels.  Loads are not reordered: this program is built for x86-64. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -64,7 +64,7 @@ static enum vx6_status refused(int err, char why[XDP_WHY])
 		snprintf(
 			why, XDP_WHY,
 			"this kernel does not take the XDP classifier (%s): "
-			"it needs Linux 5.15 or later with CONFIG_BPF_SYSCALL, "
+			"it needs Linux 6.1 or later with CONFIG_BPF_SYSCALL, "
 			"CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF",
 			strerror(err));
 		return VX6_UNSUPPORTED;
