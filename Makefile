@@ -286,7 +286,7 @@ san_scripts := $(if $(UNIT),,$(test_scripts))
 san: $(san_bins) $(if $(san_scripts),$(progs_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
 	$(Q)VX6_TIMEOUT_FACTOR=4 $(call run_tests,$(BUILD)/san,$(san_bins) $(san_scripts))
 
-demo: all ## three relays and a service on loopback, to be looked at
+demo: all ## three relays and a service, to be looked at; DEMO_LAB=0 on loopback
 	@test -x tests/demo/demo || { echo 'make demo: there is no tests/demo/demo' >&2; exit 1; }
 	$(Q)$(call run_env,$(BUILD)) tests/demo/demo
 

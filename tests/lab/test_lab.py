@@ -283,6 +283,28 @@ def a_silent_cut_loses_and_says_nothing():
 
 
 @tap.test
+def an_interface_goes_and_comes_back():
+    lab = plain(a={}, b={"second": True, "queues": 2})
+    for interface in (0, 1):
+        lab.unplug("b", interface)
+        tap.absent(links(lab["b"]), f"vx{interface}")
+        lab.cut("b")
+        lab.mend("b")
+        says(lab["a"], lab["b"], "v6", 1 - interface)
+        lab.plug("b", interface)
+        tap.equal(links(lab["b"])[f"vx{interface}"]["num_rx_queues"], 2)
+        for family in ("v6", "v4"):
+            says(lab["a"], lab["b"], family, interface)
+            says(lab["b"], lab["a"], family)
+    for wrong in (lambda: lab.plug("b"), lambda: lab.unplug("a", 1)):
+        try:
+            wrong()
+        except tap.Failed:
+            continue
+        raise tap.Failed("it was done")
+
+
+@tap.test
 def a_capture_has_every_frame_as_on_a_wire():
     lab = plain(a={}, b={})
     ear, mouth = Ear(lab["b"]), Ear(lab["a"])
@@ -449,6 +471,8 @@ def the_command_does_it_all():
     up("mend", "a")
     up("cut", "a", "b")
     up("mend", "a", "b")
+    up("unplug", "b")
+    up("plug", "b")
     for what in ("forget", "rebind", "readdress"):
         up("nat", "home", what)
     path = os.path.join(place.new_dir("captured"), "file")

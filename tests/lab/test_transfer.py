@@ -81,8 +81,13 @@ def speed(way, what, began):
              f"{SIZE / 1e6 / (time.monotonic() - began):.0f} MB/s")
 
 
-def counts(lab):
-    return {r: lab[r].api("stats")["dataplane"] for r in RELAYS}
+def fresh(doc):
+    """A lab of a test's own."""
+    return Lab(doc).up()
+
+
+def counts(lab, relays=RELAYS):
+    return {r: lab[r].api("stats")["dataplane"] for r in relays}
 
 
 def every_cell_came_by(way, lab, before):
@@ -181,15 +186,46 @@ def the_families_are_those(way):
 
 
 @tap.test
+def an_interface_of_a_relay_goes_and_comes_back():
+    """While it is away nothing comes; afterwards AF_XDP has it again, and
+    the stream that was open goes on."""
+    lab = fresh({"defaults": {"families": "v6"},
+                 "nodes": {"client": {}, "owner": {}, "r1": {
+                     "relay": True, "backend": "af_xdp"}}})
+    with lab["owner"].inside():
+        server = tcp.Server(tcp.echo)
+    lab["owner"].service("echo", server.target)
+    with lab["client"].connect("owner.echo", via=["r1"], spare_via=[]) as c, \
+            lab["client"].inside(), tcp.connect(c.listen) as s:
+        def on_xdp():
+            return [i["name"] for i in
+                    lab["r1"].api("stats")["dataplane"]["interfaces"]]
+        for turn in (b"one", b"two"):
+            s.sendall(turn)
+            tap.equal(s.recv(10), turn)
+            lab.unplug("r1")
+            tap.wait(lambda: on_xdp() == [], "it to see that it is gone")
+            lab.plug("r1")
+            tap.wait(lambda: on_xdp() == ["vx0"], "it to take it again")
+        before = counts(lab, ["r1"])["r1"]["rx_xsk"]
+        data = os.urandom(64 << 10)
+        s.sendall(data)
+        got = b""
+        while len(got) < len(data):
+            got += s.recv(1 << 16)
+        tap.equal(got, data)
+        after = counts(lab, ["r1"])["r1"]["rx_xsk"]
+        tap.true(after - before >= 2 * len(data) / CELL,
+                 f"frames by AF_XDP: {after - before}")
+
+
+@tap.test
 def an_address_is_dialled_that_can_be_reached():
     """Those who have only one family meet one who has both, in a session
     and directly."""
-    if Way.now:
-        Way.now.lab.stop()
-        Way.now = None
-    lab = Lab({"nodes": {"six": {"families": "v6"},
-                         "four": {"families": "v4"},
-                         "owner": {"relay": True}}}).up()
+    lab = fresh({"nodes": {"six": {"families": "v6"},
+                           "four": {"families": "v4"},
+                           "owner": {"relay": True}}})
     with lab["owner"].inside():
         server = tcp.Server(tcp.echo)
     lab["owner"].service("echo", server.target)

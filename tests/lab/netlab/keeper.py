@@ -125,6 +125,12 @@ class Keeper:
     def do_mend(self, name, other):
         self.lab.mend(name, other)
 
+    def do_unplug(self, name):
+        self.lab.unplug(name)
+
+    def do_plug(self, name):
+        self.lab.plug(name)
+
     def do_nat(self, name, what):
         if name not in self.lab.nats:
             raise Refused(f"{name} is no NAT; there are "

@@ -70,6 +70,7 @@ class Host:
 
     def settle(self, lab, name, where, uplink):
         self.lab, self.name, self.where = lab, name, where
+        self.unplugged = set()
         self.uplink = uplink  # the namespace at the other end
         self.ns = ns.Namespace(name)
 
@@ -108,8 +109,10 @@ class Host:
             lines += [f"route add {way} metric {4000 + interface}",
                       f"route add {way} table {100 + interface}"]
             # ip -batch takes every address in a rule for IPv4
-            self.ns.run([programs.program("ip"), f"-{family[1]}", "rule",
-                         "add", "from", own, "lookup", f"{100 + interface}"])
+            rule = [f"-{family[1]}", "rule", "add", "from", own, "lookup",
+                    f"{100 + interface}"]
+            if interface not in self.unplugged:  # rules outlive interfaces
+                self.ns.run([programs.program("ip"), *rule])
         return lines
 
     def inside(self):
@@ -283,27 +286,44 @@ class Lab(Net):
     # ---- cables ----
 
     def cables(self, name):
-        """The names of the far ends of a host's cables."""
+        """A host, and the far ends of the cables that are plugged in."""
         host = self[name]
         two = getattr(host, "spec", {}).get("second")
-        return host.uplink, [f"{name}.{k}" for k in range(2 if two else 1)]
+        return host, {k: f"{name}.{k}" for k in range(2 if two else 1)
+                      if k not in host.unplugged}
 
     def carried(self, name):
-        host, count = self[name], len(self.cables(name)[1])
-        tap.wait(lambda: all(host.carries(k) for k in range(count)),
+        host, ends = self.cables(name)
+        tap.wait(lambda: all(map(host.carries, ends)),
                  f"the cable of {name}")
+
+    def unplug(self, name, interface=0):
+        """Takes a node's interface away, as when its driver is unloaded."""
+        host, ends = self.cables(name)
+        if interface not in ends:
+            raise tap.Failed(f"{name} has no vx{interface} now")
+        host.ns.ip(f"link del vx{interface}")
+        host.unplugged.add(interface)
+
+    def plug(self, name, interface=0):
+        """Puts it back: a new one with the same name and addresses."""
+        host = self[name]
+        if interface not in host.unplugged:
+            raise tap.Failed(f"{name}'s vx{interface} is not unplugged")
+        host.cable(interface, host.spec["mtu"], host.spec["queues"])
+        host.unplugged.discard(interface)
+        self.carried(name)
 
     def cut(self, name, silent=False, interface=None):
         """Takes the carrier away, or loses every packet and says nothing."""
-        uplink, ends = self.cables(name)
+        host, ends = self.cables(name)
         self.severed.add(name)
-        if interface is not None:
-            ends = ends[interface:interface + 1]
+        chosen = [e for k, e in ends.items() if interface in (None, k)]
         if silent:
-            self._drops(uplink)
-            uplink.nft(f"add element inet cut silent {{ {quoted(ends)} }}")
+            self._drops(host.uplink)
+            host.uplink.nft(_silent("add", chosen))
         else:
-            uplink.ip(*[f"link set {end} down" for end in ends])
+            host.uplink.ip(*[f"link set {end} down" for end in chosen])
 
     def cut_between(self, a, b):
         """Loses every packet between two hosts."""
@@ -318,18 +338,17 @@ class Lab(Net):
             self.switch.nft(self._pairs("add", name, other))
             self.switch.nft(self._pairs("delete", name, other))
             return
-        uplink, ends = self.cables(name)
+        host, ends = self.cables(name)
         self.severed.discard(name)
-        if uplink.drops:
-            uplink.nft(f"add element inet cut silent {{ {quoted(ends)} }}\n"
-                       f"delete element inet cut silent {{ {quoted(ends)} }}")
-        uplink.ip(*[f"link set {end} up" for end in ends])
-        host = self[name]
+        if host.uplink.drops:
+            host.uplink.nft("\n".join(_silent(verb, ends.values())
+                                      for verb in ("add", "delete")))
         # the kernel forgets IPv6 addresses and routes of a link that is
         # taken down, here the uplink's
-        uplink.ip(*[f"address replace {a} dev {end}"
-                    for k, end in enumerate(ends)
-                    for a in host.where.addresses(k, 1)])
+        host.uplink.ip(*[f"link set {end} up" for end in ends.values()],
+                       *[f"address replace {a} dev {end}"
+                         for k, end in ends.items()
+                         for a in host.where.addresses(k, 1)])
         self.carried(name)
 
     def _drops(self, where):
@@ -376,5 +395,6 @@ class Lab(Net):
             self.switch.close()
 
 
-def quoted(names):
-    return ", ".join(f'"{n}"' for n in names)
+def _silent(verb, ends):
+    return "\n".join(f'{verb} element inet cut silent {{ "{end}" }}'
+                     for end in ends)
