@@ -72,20 +72,23 @@ def shows_a_kill(**more):
                  "cells forward", "kill -9", "0 bytes lost", "tunnel list"):
         tap.within(out, part)
     tap.true(not re.search(r"[\r\x1b]", out), "plain text in a pipe")
-    path, spare, moved = [
+    # on a busy machine it may have moved before anything was killed
+    path, spare, *moved = [
         re.findall(r"r\d", line) for line in out.splitlines()
         if re.search(r"client (─▶|->) r\d", line)]
-    tap.equal((len(path), len(moved)), (3, 3), out)
-    tap.equal(moved, spare, "the one that was warm took over")
-    tap.equal(len(set(path + moved)), 6, "six different relays")
+    dead = re.search(r"both daemons of (r\d), the middle relay", out).group(1)
+    tap.equal((len(path), len(set(path + spare))), (3, 6),
+              f"no relay in two paths: {path}, {spare}")
+    tap.equal(dead, [path, *moved][-2][1], "the middle relay then")
+    tap.equal(len(set(moved[-1]) - {dead}), 3, f"three others: {moved}")
     tap.note(out)
-    return out, path
+    return out
 
 
 @tap.test
 def on_loopback_it_shows_a_kill_without_loss():
     needs()
-    out, _ = shows_a_kill(DEMO_LAB="0")
+    out = shows_a_kill(DEMO_LAB="0")
     tap.absent(out, "XDP")
     tap.within(out, "peer list")
 
@@ -121,17 +124,18 @@ def in_namespaces_its_relays_are_on_af_xdp():
     """What the relays of the path show agrees: every cell of the page was
     let in by the classifier, and forwarded by the worker."""
     needs(lab=True)
-    out, path = shows_a_kill()
+    out = shows_a_kill()
     tap.within(out, "9 network namespaces")
     share = re.search(r"([\d.]+) % went by AF_XDP in native mode", out)
     tap.true(float(share.group(1)) > 99, share.group(0))
-    for r in path:
+    total = 0
+    for r in [f"r{i}" for i in range(1, 7)]:
         line = next(x for x in out.splitlines()
                     if re.match(rf"\s+{r} .*cells in", x))
         seen, did = map(counted, re.split("[│|]", line))
-        least = (48 << 20) / 1472
-        tap.true(did["backward"] >= least and seen["in"] >=
-                 did["forward"] + did["backward"], line)
+        total += did["backward"]
+        tap.true(seen["in"] >= did["forward"] + did["backward"], line)
+    tap.true(total >= 3 * (48 << 20) / 1472, "every cell at three relays")
 
 
 @tap.test
