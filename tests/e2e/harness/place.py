@@ -31,7 +31,7 @@ def _stat(pid):
         with open(f"/proc/{pid}/stat", "rb") as f:
             fields = f.read().rpartition(b")")[2].split()
         return fields[0].decode(), int(fields[19])
-    except (OSError, ValueError, IndexError):
+    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
         return None, None
 
 
@@ -72,8 +72,8 @@ def sweep():
             if _ours(path) and not alive(run):
                 _end_all(os.path.join(path, "pids"))
                 shutil.rmtree(path, ignore_errors=True)
-        except FileNotFoundError:
-            pass  # another run sweeps as well
+        except OSError:
+            pass  # another run sweeps as well; or this one cannot tell
     return base
 
 
@@ -131,9 +131,8 @@ def start(command, log=None, **more):
     finally:
         if log:
             out.close()
-    path = os.path.join(note, tag(p.pid))
+    _running[p] = path = os.path.join(note, tag(p.pid))
     open(path, "w").close()
-    _running[p] = path
     return p
 
 
