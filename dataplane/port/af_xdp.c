@@ -168,23 +168,31 @@ static inline void meet(struct af_xdp *a)
 
 /* ---- receive ---- */
 
+/* Reads the packet at a descriptor, which lies within one frame. */
+static enum vx6_status judge(const struct af_xdp *a, const struct xdp_desc *d,
+			     struct packet *p)
+{
+	enum vx6_status st;
+
+	if (vx6_unlikely(d->len > NET_FRAME_LEN - d->addr % NET_FRAME_LEN))
+		return VX6_BAD_SIZE;
+	st = packet_read(p, a->port.mem + d->addr, d->len);
+	if (vx6_likely(st == VX6_OK) && p->len > NET_FRAME_CAP)
+		return VX6_BAD_SIZE;
+	return st;
+}
+
 /* What lies at a descriptor, as a frame; NULL: refused and counted. */
 static struct net_frame *read_one(struct af_xdp *a, unsigned k,
 				  const struct xdp_desc *d)
 {
 	struct net_frame *f = take_back(a, k, d->addr);
-	const uint8_t *at = a->port.mem + d->addr;
 	struct packet p;
 	enum vx6_status st;
 
 	if (vx6_unlikely(f == NULL))
 		return NULL;
-	if (d->len > NET_FRAME_LEN - d->addr % NET_FRAME_LEN)
-		st = VX6_BAD_SIZE;
-	else
-		st = packet_read(&p, at, d->len);
-	if (vx6_likely(st == VX6_OK) && p.len > NET_FRAME_CAP)
-		st = VX6_BAD_SIZE;
+	st = judge(a, d, &p);
 	if (vx6_unlikely(st != VX6_OK)) {
 		a->port.drop[st]++;
 		give_one(a, f);
