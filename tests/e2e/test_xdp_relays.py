@@ -307,7 +307,10 @@ def a_lost_interface_is_taken_again():
 def refusals_say_why_and_udp_runs_instead():
     net = Net()
     net.run("ip link add c0 type veth peer name d0; ip link set c0 up; "
-            "ip link set d0 up mtu 1000; ip link set c0 mtu 1000")
+            "ip link set d0 up mtu 1000; ip link set c0 mtu 1000; "
+            "ip link add e0 type veth peer name e1; ip link set e1 up; "
+            "ip link add b0 type bridge; ip link set e0 master b0 up; "
+            "ip link set b0 up")
     bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
     some = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw",
             "--inh-caps=-all")
@@ -319,7 +322,9 @@ def refusals_say_why_and_udp_runs_instead():
             ((), ("--port", "af_xdp", "--interfaces", "eth7"),
              "there is no interface eth7"),
             ((), ("--port", "af_xdp", "--interfaces", "lo"),
-             "lo is no Ethernet interface")):
+             "lo is no Ethernet interface"),
+            ((), ("--port", "af_xdp", "--interfaces", "b0"),
+             "the driver of b0 has no native XDP")):
         p = NetPlane(net, prefix=prefix, args=args)
         try:
             c = XdpClient(p)
