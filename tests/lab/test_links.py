@@ -125,4 +125,16 @@ def a_client_gets_another_address(backend):
               (1, 0, 0), "the session went along")
 
 
+@tap.test
+def a_direct_tunnel_moves_along():
+    lab = lab_of("udp", [])
+    t = Transfer(lab)
+    tap.equal(t.call.ready["mode"], "direct")
+    t.past(.1)
+    readdress(lab["client"], 3)
+    t.more()
+    t.done()
+    tap.equal(said(lab["client"], "tunnel", "not-moved"), 0)
+
+
 tap.main(lacking() or command.have("vx6", "vx6d", "vx6-dataplane"))

@@ -24,16 +24,17 @@ def lab_of(backend, relays, timers=TIMERS, **others):
 
 
 class Transfer:
-    """From the owner's nginx to the client's curl."""
+    """From the owner's nginx to the client's curl; without via, directly."""
 
-    def __init__(self, lab, via, spare_via=None, size=SIZE, rate=RATE):
+    def __init__(self, lab, via=None, spare_via=None, size=SIZE, rate=RATE):
         self.lab, self.client = lab, lab["client"]
         with lab["owner"].inside():
             nginx = programs.Nginx(f"nginx-{lab.tag}")
         self.digest, self.size = nginx.page("page", size), size
         lab["owner"].service("web", nginx.target)
-        more = {"spare_via": spare_via} if spare_via else {}
-        self.call = self.client.connect("owner.web", via=via, **more)
+        ways = {"via": via, "spare_via": spare_via}
+        self.call = self.client.connect("owner.web", **{
+            key: way for key, way in ways.items() if way})
         tap.after(self.call.close)
         self.watch = Watch(self.call)
         with self.client.inside():
