@@ -379,8 +379,11 @@ static void report(const struct run *run, struct clock relay[],
 	ratio = base.cells > 0 ? cells / base.cells : 0;
 	said[said_cnt].name = run->name;
 	said[said_cnt++].cells = cells;
-	if (base.cells == 0 || (run->suite == VX6_SUITE_AES256_GCM &&
-				fast_cpu() && base.cycles > 1.2 * CELL))
+	/* a library that is slow here measures nothing; a million keys are
+	 * in no cache, so they say nothing of the library */
+	if (base.cells == 0 ||
+	    (run->suite == VX6_SUITE_AES256_GCM && run->circuits == C1K &&
+	     fast_cpu() && base.cycles > 1.2 * CELL))
 		ok = false;
 	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"cells/s\","
 	       "\"baseline\":\"%s\",\"baseline_value\":%.0f,\"ratio\":%.3f,"

@@ -16,6 +16,13 @@ struct lane { /* what one cell carries from phase to phase */
 	uint8_t kind;
 };
 
+/* Survivors close ranks; as a rule all of them stand right already. */
+static inline void keep(struct lane *lane, unsigned to, unsigned from)
+{
+	if (vx6_unlikely(to != from))
+		lane[to] = lane[from];
+}
+
 /* ---- parse: the readable bytes ---- */
 
 static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
@@ -26,7 +33,7 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 	for (unsigned i = 0; i < n; i++)
 		vx6_prefetch_w(f[i]->data);
 	for (unsigned i = 0; i < n; i++) {
-		struct lane *l = &lane[kept];
+		struct relay_link *in = NULL;
 		uint32_t index = 0;
 		enum vx6_status st = vx6_cell_link(f[i]->data, f[i]->len,
 						   &index);
@@ -34,17 +41,20 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 		r->n.rx_cells++;
 		r->n.rx_bytes += f[i]->len;
 		if (vx6_likely(st == VX6_OK)) {
-			l->in = live_link(r, index);
-			if (vx6_unlikely(l->in == NULL))
+			in = live_link(r, index);
+			if (vx6_unlikely(in == NULL))
 				st = VX6_NO_LINK;
 		}
 		if (vx6_unlikely(st != VX6_OK)) {
 			drop(r, out, f[i], NULL, st);
 			continue;
 		}
-		l->f = f[i];
-		l->size = l->came = f[i]->len;
-		kept++;
+		lane[kept++] = (struct lane){ .f = f[i],
+					      .in = in,
+					      .out = in,
+					      .q = f[i]->data,
+					      .size = f[i]->len,
+					      .came = f[i]->len };
 	}
 	return kept;
 }
@@ -87,7 +97,7 @@ static unsigned route(struct relay *r, struct lane *lane, unsigned n,
 		l->ctr = cell.ctr;
 		l->len = cell.len;
 		l->kind = cell.kind;
-		lane[kept++] = *l;
+		keep(lane, kept++, i);
 	}
 	return kept;
 }
@@ -143,7 +153,7 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 			continue;
 		}
 		l->to = way_out(r, l->h);
-		lane[kept++] = *l;
+		keep(lane, kept++, i);
 	}
 	return kept;
 }
@@ -252,7 +262,7 @@ static unsigned fresh(struct relay *r, struct lane *lane, unsigned n,
 			hand_up(r, l, now, out);
 			continue;
 		}
-		lane[kept++] = *l;
+		keep(lane, kept++, i);
 	}
 	return kept;
 }
@@ -424,7 +434,7 @@ static unsigned judge_all(struct relay *r, struct lane *lane, unsigned n,
 			accepted(r, l, now);
 			r->n.backwarded++;
 		}
-		lane[kept++] = *l;
+		keep(lane, kept++, i);
 	}
 	return kept;
 }
