@@ -225,7 +225,7 @@ def an_address_is_dialled_that_can_be_reached():
     and directly."""
     lab = fresh({"nodes": {"six": {"families": "v6"},
                            "four": {"families": "v4"},
-                           "owner": {"relay": True}}})
+                           "r1": {"relay": True}, "owner": {}}})
     with lab["owner"].inside():
         server = tcp.Server(tcp.echo)
     lab["owner"].service("echo", server.target)
@@ -234,14 +234,16 @@ def an_address_is_dialled_that_can_be_reached():
                 lab[name].inside(), tcp.connect(c.listen) as s:
             s.sendall(b"word")
             tap.equal(s.recv(10), b"word")
-            tap.true(lab[name].peers()["owner"]["address"].startswith(mark),
+            tap.true(lab[name].peers()["r1"]["address"].startswith(mark),
                      name)
+            # no session with the owner told where it is
+            tap.equal(lab[name].peers()["owner"]["state"], "known")
 
 
 @tap.test
 def another_address_is_dialled_when_one_is_silent():
     lab = Lab({"defaults": {"families": "v6"},
-               "timers": {"dial_s": 0.5, "redial_min_s": 0.1,
+               "timers": {"handshake_s": 0.5, "redial_min_s": 0.1,
                           "redial_max_s": 0.2},
                "nodes": {"client": {}, "r1": {"relay": True,
                                               "second": True}}})
