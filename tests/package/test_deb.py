@@ -293,25 +293,53 @@ def a_clean_stop_is_no_failure():
     tap.wait(lambda: connected(m), "them to talk again", hint=told(m))
 
 
-@tap.test
-def af_xdp_runs_with_the_units_privilege():
-    m = running()
+def on_af_xdp(m):
+    """The node asks for af_xdp on a veth until the test ends."""
+    def configure(config):
+        m.sh(f"echo '{json.dumps(config)}' >/etc/vx6/config.json")
+        restart(m)
     m.sh("ip link add cells0 type veth peer name far0 && "
          "ip link set far0 up && ip link set cells0 up && "
          "ip address add 10.9.0.1/24 dev cells0")
-
-    def configure(config):
-        m.sh(f"echo '{json.dumps(config)}' >/etc/vx6/config.json")
-        m.sh("systemctl restart vx6-dataplane")
-        tap.wait(lambda: connected(m), "them to talk again", hint=told(m))
     tap.after(m.sh, "ip link del cells0")
     tap.after(configure, CONFIG)
     configure(dict(CONFIG, data={"enabled": True, "backend": "af_xdp",
                                  "interfaces": ["cells0"]}))
+
+
+def restart(m):
+    m.sh("systemctl restart vx6-dataplane")
+    tap.wait(lambda: connected(m), "them to talk again", hint=told(m))
+
+
+@tap.test
+def af_xdp_runs_with_the_units_privilege():
+    m = running()
+    on_af_xdp(m)
     tap.wait(lambda: status(m)["dataplane"]["backend"] == "af_xdp",
              "af_xdp to carry the cells",
              hint=lambda: f"{status(m)['dataplane']} {told(m)()}")
     tap.within(m.sh("vx6 doctor", check=False).stdout, "af_xdp, on cells0")
+
+
+@tap.test
+def each_capability_of_the_unit_is_needed():
+    m = running()
+    on_af_xdp(m)
+    drop = "/run/systemd/system/vx6-dataplane.service.d"
+    tap.after(m.sh, f"rm -r {drop} && systemctl daemon-reload")
+    # without IPC_LOCK it depends on what limit the manager may give
+    for name in sorted(set(CAPS) - {"IPC_LOCK"}):
+        rest = " ".join("CAP_" + c for c in CAPS if c != name)
+        lines = "[Service]\\n" + "".join(
+            f"{k}=\\n{k}={rest}\\n"
+            for k in ("CapabilityBoundingSet", "AmbientCapabilities"))
+        m.sh(f"mkdir -p {drop} && printf '{lines}' >{drop}/less.conf && "
+             "systemctl daemon-reload")
+        restart(m)
+        s = status(m)["dataplane"]
+        tap.equal(s["backend"], "udp", f"without CAP_{name}")
+        tap.within(s["why"], "CAP_", name)
 
 
 @tap.test
