@@ -219,8 +219,10 @@ class Base:
             tap.true(now <= before + self.SPARE_FDS,
                      f"process {pid} had {before} descriptors, has {now}")
         for pid, now in self.sizes(rss_kib).items():
-            grown = now - self.rss.get(pid, now)
-            tap.true(grown < 16 * 1024, f"process {pid} grew by {grown} KiB")
+            before = self.rss.get(pid)
+            if now is not None and before is not None:
+                tap.true(now - before < 16 * 1024, f"process {pid} grew from "
+                         f"{before} to {now} KiB")
 
 
 def both_stand(node):

@@ -66,8 +66,12 @@ def fds(process):
 
 
 def rss_kib(process):
+    """What a process has in memory; None where ASan keeps what was freed."""
+    with open(f"/proc/{process.pid}/maps", encoding="ascii") as f:
+        if "libasan" in f.read():
+            return None
     with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
         for line in f:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
-    return 0
+    return None
