@@ -14,15 +14,19 @@ measure.py says how it is measured, README.md what each figure means.
 Needs root.  The exit status is 1 where something could not be measured.
 """
 import contextlib
+import ctypes
+import fcntl
 import os
-import statistics
+import socket
+import struct
 import sys
 import time
 
 import measure
 from measure import (MB, TICK, TROUBLE, Samples, digits, emit, rate, repeats,
                      stage)
-from harness import place, programs, tap
+from harness import place, programs, restart, tap
+from harness.transfer import Download
 import netlab
 
 BACKENDS = ["af_xdp", "udp"]
@@ -31,9 +35,12 @@ WARM = 32 * MB
 BIG = 256 * MB  # at most; less where it would take longer than TRANSFER_S
 TRANSFER_S = 4
 TURNS = 5
+KILLS = 3
+KILL_PAGE = 32 * MB
 TOLERANCE = 0.1  # of a pace that was asked for
 BUSY = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq: proc_stat(5)
-ONE_SEGMENT, MANY = 1, 65535
+SIOCETHTOOL = 0x8946
+SEGMENTATION = (0x1f, 0x24)  # ETHTOOL_STSO, ETHTOOL_SGSO
 
 
 class Side:
@@ -118,20 +125,32 @@ class Lab:
             side.close()
 
 
+def offload(name, on):
+    """Whether this namespace's interface takes trains of packets to cut
+    (TSO and GSO), as ethtool -K sets it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for what in SEGMENTATION:
+            value = ctypes.create_string_buffer(struct.pack("=II", what, on))
+            fcntl.ioctl(sock, SIOCETHTOOL, struct.pack(
+                "16sP16x", name.encode(), ctypes.addressof(value)))
+
+
 @contextlib.contextmanager
 def one_packet_at_a_time(side):
     """The cables carry what they would carry in the world: packets of the
     MTU, and not trains of them."""
-    def segments(most):
+    def trains(on):
         for name in ("client", "owner"):
             host = side.net[name]
-            host.ns.ip(f"link set vx0 gso_max_segs {most}")
-            host.uplink.ip(f"link set {name}.0 gso_max_segs {most}")
-    segments(ONE_SEGMENT)
+            with host.ns.inside():
+                offload("vx0", on)
+            with host.uplink.inside():
+                offload(f"{name}.0", on)
+    trains(0)
     try:
         yield
     finally:
-        segments(MANY)
+        trains(1)
 
 
 @stage("relay3.af_xdp.throughput")
@@ -230,6 +249,32 @@ def costs(lab):
     lab.open()
     for backend in BACKENDS:
         relay_cost(lab, backend)
+
+
+@stage("vx6d_kill.lost_cells")
+def killed(lab):
+    """vx6d of the middle relay is killed in the middle of a transfer, and
+    another one takes up what its data plane has.  Nothing is spare."""
+    side = lab.sides["af_xdp"]
+    lost, carried = Samples(), 0
+    name, size, digest = side.page("kept", KILL_PAGE)
+    for _ in repeats(KILLS, 60):
+        try:
+            with side.client.connect("owner.web", via=VIA,
+                                     spare_via=[]) as call:
+                def transfer(at=call.listen):
+                    with side.client.inside():
+                        return Download(at, name,
+                                        os.path.join(side.out, "kept"))
+                count = restart.killed_while_carrying(
+                    side.net["r2"], transfer, size, digest)
+            lost.add(count.lost)
+            carried += count.carried
+        except TROUBLE as e:
+            lost.fail(e)
+    emit(lab, "vx6d_kill.lost_cells", lost, "cells",
+         worst=max(lost.good, default=None), carried=carried,
+         backend="af_xdp")
 
 
 if __name__ == "__main__":

@@ -61,12 +61,11 @@ static enum vx6_status refused(int err, char why[XDP_WHY])
 	case ENOSYS:
 	case EINVAL:
 	case EOPNOTSUPP:
-		snprintf(
-			why, XDP_WHY,
-			"this kernel does not take the XDP classifier (%s): "
-			"it needs Linux 6.1 or later with CONFIG_BPF_SYSCALL, "
-			"CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF",
-			strerror(err));
+		snprintf(why, XDP_WHY,
+			 "this kernel does not take the XDP classifier (%s): "
+			 "it needs Linux 6.1 or later with CONFIG_BPF_SYSCALL, "
+			 "CONFIG_XDP_SOCKETS and CONFIG_DEBUG_INFO_BTF",
+			 strerror(err));
 		return VX6_UNSUPPORTED;
 	}
 	errno = err;
