@@ -36,6 +36,8 @@ static void on_signal(void *ctx, int signo)
 	struct daemon *d = ctx;
 
 	log_info("node", "signal", log_u64("number", (uint64_t)signo));
+	if (signo == SIGUSR1 && d->node)
+		node_hand_over(d->node);
 	loop_stop(d->loop);
 }
 
@@ -53,7 +55,10 @@ static void usage(FILE *f)
 	      "        directory of the sockets (/run/vx6; without root "
 	      "$XDG_RUNTIME_DIR/vx6)\n"
 	      "  --version\n"
-	      "        which version this is\n",
+	      "        which version this is\n\n"
+	      "SIGTERM and SIGINT end it, and the circuits that go through "
+	      "this node.\nSIGUSR1 ends it for the next vx6d, which takes "
+	      "those circuits up again:\ntheir cells flow on meanwhile.\n",
 	      f);
 }
 

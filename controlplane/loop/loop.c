@@ -265,7 +265,7 @@ static void on_signal(uv_signal_t *handle, int signo)
 
 static int signals_open(struct loop *l)
 {
-	static const int signo[] = { SIGTERM, SIGINT };
+	static const int signo[LOOP_SIGNALS] = { SIGTERM, SIGINT, SIGUSR1 };
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < VX6_COUNT(signo); i++) {

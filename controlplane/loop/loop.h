@@ -44,8 +44,8 @@ struct loop_opts {
 	uint32_t jobs; /* accepted and not done at once; 0 = 256 */
 	/* prepare is called before the loop waits; NULL: nothing to do. */
 	void (*prepare)(void *ctx);
-	/* signalled is called once, for the first SIGTERM or SIGINT.  The
-	 * second ends the process in the system's way: who asks twice is in
+	/* signalled is called once, for the first SIGTERM, SIGINT or
+	 * SIGUSR1.  The second ends the process in the system's way: who asks twice is in
 	 * a hurry.  SIGPIPE is ignored.  NULL: signals are left alone. */
 	void (*signalled)(void *ctx, int signo);
 	void *ctx;

@@ -27,6 +27,8 @@ struct loop_job {
 	struct loop_job *next; /* free */
 };
 
+#define LOOP_SIGNALS 3u /* SIGTERM, SIGINT, SIGUSR1 */
+
 struct loop {
 	uv_loop_t uv;
 	struct loop_opts opts;
@@ -42,7 +44,7 @@ struct loop {
 	/* tasks: a ring, this its head */
 	struct loop_task tasks;
 	uv_prepare_t prepare;
-	uv_signal_t signal[2];
+	uv_signal_t signal[LOOP_SIGNALS];
 	struct loop_job *jobs, *job_free;
 	struct loop_stats stats;
 };

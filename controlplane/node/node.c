@@ -954,6 +954,11 @@ static void close_traffic(struct node *n)
 	}
 }
 
+void node_hand_over(struct node *n)
+{
+	n->handover = true;
+}
+
 void node_close(struct node *n)
 {
 	n->closing = true;

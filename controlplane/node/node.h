@@ -119,6 +119,7 @@ struct node {
 	uint64_t start_ns, start_s;
 	struct node_grave *graves;
 	bool closing;
+	bool handover; /* relayed circuits are the next vx6d's */
 	bool in_plane; /* state callback: links are being torn down */
 	bool adopted;  /* the plane was up once: no earlier life's any more */
 	int lock_fd;
@@ -141,6 +142,11 @@ struct node_options {
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 node_open(struct node **n, struct loop *loop, const struct node_options *opt,
 	  struct state_why *why);
+
+/* node_hand_over says that node_close leaves the circuits that go through
+ * this node, and their links, where they are: in the data plane, for the
+ * next vx6d.  Neighbours are told nothing of them. */
+VX6_NONNULL void node_hand_over(struct node *n);
 
 /* node_close tells peers, drains what is queued and frees all. */
 VX6_NONNULL void node_close(struct node *n);

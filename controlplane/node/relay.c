@@ -934,10 +934,16 @@ void relay_close_all(struct node *n)
 {
 	while (n->relays) {
 		struct relay_circ *c = n->relays;
+		bool stays = n->handover && !c->hop.end &&
+			     c->hop.state == HOP_OPEN;
 
-		send_destroy(c->prev, c->prev_back_id, VX6_DESTROY_CLOSING);
-		send_destroy(c->next, c->next_forward_id, VX6_DESTROY_CLOSING);
-		do_remove(c);
+		if (!stays) {
+			send_destroy(c->prev, c->prev_back_id,
+				     VX6_DESTROY_CLOSING);
+			send_destroy(c->next, c->next_forward_id,
+				     VX6_DESTROY_CLOSING);
+			do_remove(c);
+		}
 		let_go(c);
 	}
 }

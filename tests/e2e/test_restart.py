@@ -17,8 +17,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, programs, tap, tcp
 from harness.node import chain
-from harness.restart import (fds, killed_while_carrying, plane, relayed,
-                             rss_kib)
+from harness.restart import (fds, hand_over, killed_while_carrying, plane,
+                             relayed, rss_kib)
 from harness.transfer import Download, Stream, Watch
 
 MIB = 1 << 20
@@ -38,6 +38,16 @@ QUICK = {"silence_min_s": 0.2, "redial_min_s": 0.1, "redial_max_s": 0.5,
 
 @tap.test
 def a_killed_vx6d_costs_no_cell():
+    no_cell_is_lost()
+
+
+@tap.test
+def a_vx6d_that_hands_over_costs_no_cell():
+    """What `systemctl restart` does, by the unit's RestartKillSignal."""
+    no_cell_is_lost(end=hand_over)
+
+
+def no_cell_is_lost(**how):
     page()
     made = chain(R, PATIENT)
     made["owner"].service("web", nginx().target)
@@ -47,7 +57,7 @@ def a_killed_vx6d_costs_no_cell():
         tap.equal(len(relayed(r2)), 1, "circuits through r2")
         count = killed_while_carrying(
             r2, lambda: Download(c.listen, "page", os.path.join(
-                made["client"].dir, "got")), SIZE, page())
+                made["client"].dir, "got")), SIZE, page(), **how)
         tap.note(f"{count.carried} cells through r2, dropped: "
                  f"{count.dropped or 'none'}")
         tap.true(count.carried > SIZE / 1472, "they went through r2")

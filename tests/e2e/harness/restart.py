@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a relay loses while one of its planes is killed and started again."""
 import os
+import signal
 
-from . import tap
+from . import place, tap
 
 
 def relayed(node):
@@ -37,11 +38,17 @@ class Carried:
         return sum(self.dropped.values())
 
 
-def vx6d_killed(node, meanwhile):
+def hand_over(node):
+    """Ends vx6d in the way that leaves its relayed circuits to the next."""
+    p, node.vx6d = node.vx6d, None
+    tap.equal(place.end(p, signal.SIGUSR1), 0, "vx6d's exit status")
+
+
+def vx6d_killed(node, meanwhile, end=lambda node: node.kill("vx6d")):
     """Kills a relay's vx6d, calls meanwhile(), starts another, and waits
     until that one has taken up what there was.  Returns how many circuits."""
     before = len(relayed(node))
-    node.kill("vx6d")
+    end(node)
     meanwhile()
     node.start()
     node.ready()
@@ -49,14 +56,14 @@ def vx6d_killed(node, meanwhile):
     return before
 
 
-def killed_while_carrying(relay, transfer, size, digest):
+def killed_while_carrying(relay, transfer, size, digest, **more):
     """A transfer of size bytes through one circuit over relay, begun by
     transfer(), outlives relay's vx6d, which is away for a quarter of it.
     Returns what the relay's data plane counted (`lost`, `carried`)."""
     count = Carried(relay)
     d = transfer()
     d.past(size // 4)
-    vx6d_killed(relay, lambda: d.past(size // 2))
+    vx6d_killed(relay, lambda: d.past(size // 2), **more)
     d.done(digest)
     return count.look()
 
