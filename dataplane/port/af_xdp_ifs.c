@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "dataplane/port/af_xdp_own.h"
-
-#define HOST_IFS 64u /* interfaces of a host that are looked at */
+#include "dataplane/port/host.h"
 
 /* ---- what is said ---- */
 

@@ -673,6 +673,26 @@ static void what_cannot_be_had_is_said_once(void **state)
 	close_port(p);
 }
 
+/* Hosts of containers have a pair for each. */
+static void the_last_of_many_interfaces_is_found(void **state)
+{
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	twonet_run(&net, false,
+		   "for i in $(seq 32); do ip link add many$i type veth peer "
+		   "name more$i || exit 1; done; "
+		   "ip link add near type veth peer name last && "
+		   "ip link set near up && ip link set last up");
+	p = open_on("last", NULL);
+	UNTIL(p, working(p) == 1);
+	close_port(p);
+	twonet_run(&net, false,
+		   "ip link del last; "
+		   "for i in $(seq 32); do ip link del many$i; done");
+}
+
 /* A program of somebody else, on an interface as long as the descriptor that
  * is returned is open. */
 static int strange_program(const char *name)
@@ -837,6 +857,7 @@ int main(void)
 		port_test(every_queue_has_a_socket),
 		port_test(a_stale_neighbour_is_renewed_by_the_socket),
 		port_test(what_cannot_be_had_is_said_once),
+		port_test(the_last_of_many_interfaces_is_found),
 		port_test(a_strange_program_is_left_alone),
 		port_test(a_busy_queue_is_said_after_a_while),
 		port_test(no_zero_copy_is_said),
