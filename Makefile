@@ -278,12 +278,14 @@ lib: $(archives_main) ## only the archives
 
 test_bins    := $(call chosen,$(units_main)) $(call chosen,$(fuzzers_main))
 test_scripts := $(call chosen,$(scripts))
-test: $(test_bins) $(if $(test_scripts),$(progs_main) $(benches_main)) ## every test; T=name runs one
+# test_schema lets a unit test write; $1 is the variant's directory.
+samples_by = $(if $(filter %/test_schema.py,$(test_scripts)),$1/tests/unit/test_config)
+test: $(test_bins) $(call samples_by,$(BUILD)) $(if $(test_scripts),$(progs_main) $(benches_main)) ## every test; T=name runs one
 	$(Q)$(call run_tests,$(BUILD),$(test_bins) $(test_scripts))
 
 san_bins    := $(call chosen,$(units_san)) $(call chosen,$(fuzzers_san))
 san_scripts := $(if $(UNIT),,$(test_scripts))
-san: $(san_bins) $(if $(san_scripts),$(progs_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
+san: $(san_bins) $(if $(san_scripts),$(call samples_by,$(BUILD)/san)) $(if $(san_scripts),$(progs_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
 	$(Q)VX6_TIMEOUT_FACTOR=4 $(call run_tests,$(BUILD)/san,$(san_bins) $(san_scripts))
 
 demo: all ## three relays and a service, to be looked at; DEMO_LAB=0 on loopback

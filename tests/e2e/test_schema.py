@@ -37,12 +37,10 @@ def skip(name, why):
 
 
 def samples(directory):
-    """Lets the unit test write what the table makes."""
+    """Lets the unit test, as it is now, write what the table makes."""
     program = os.path.join(BUILD, "tests/unit/test_config")
-    if not os.path.exists(program):  # only this script was asked for
-        env = {k: v for k, v in os.environ.items()
-               if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        subprocess.run(["make", f"BUILD={BUILD}", program], cwd=TOP, env=env,
+    if "VX6_BUILD" not in os.environ:  # make test has made it
+        subprocess.run(["make", os.path.relpath(program, TOP)], cwd=TOP,
                        check=True, stdout=subprocess.DEVNULL)
     env = dict(os.environ, VX6_SAMPLES=directory)
     env.pop("VX6_TEST_ONLY", None)
