@@ -11,7 +11,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "e2e"), os.path.join(TESTS, "lab")]
-from harness import command, place, programs, tap
+from harness import command, programs, tap
 from netlab import lacking
 
 TOOL = os.path.join(TESTS, "lab", "lab")

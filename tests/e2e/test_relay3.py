@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import command, place, programs, tap, tcp
+from harness import command, programs, tap, tcp
 from harness.node import SHORT, chain
 
 MIB = 1 << 20

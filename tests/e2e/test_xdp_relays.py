@@ -26,7 +26,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import tap  # noqa: E402
 import test_dataplane as dp  # noqa: E402
-from test_dataplane import (BACKWARD, DATA, FORWARD, HALF_ADD,  # noqa: E402
+from test_dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
                             LINK_ADD, Client, Plane, half)
 
 UDP, AF_XDP = 1, 2

@@ -23,7 +23,6 @@
 
 #define PIPES_MAX  8u
 #define PIPES_LEGS 512u
-#define PIPES_MTU  1500u
 
 struct pipe_cfg {
 	uint64_t rate;     /* bytes a second; 0: unlimited */
