@@ -129,7 +129,8 @@ struct config_limits {
 	uint32_t half_open;
 	uint32_t retry_above;    /* half-open; more means Retry first */
 	uint32_t prefix_rate;    /* handshakes/s from one /64 or IPv4 /32 */
-	uint32_t prefix_packets; /* likewise, their packets; 0 = no limit */
+	uint32_t prefix_packets; /* their packets/s from one /56 or IPv4 /24;
+				    0 = no limit */
 	uint32_t streams;        /* a peer may have open at once */
 	uint32_t stream_buffer;  /* bytes */
 	uint32_t stream_window;  /* bytes */

@@ -220,7 +220,7 @@ const struct field config_field[] = {
 	LIMIT("prefix_packets", prefix_packets, "256", 0, 1000000,
 	      "per second", false,
 	      "Handshake packets that the classifier of af_xdp lets through "
-	      "from one IPv6 /64 or IPv4 address; 0: all."),
+	      "from one IPv6 /56 or IPv4 /24; 0: all."),
 	LIMIT("streams", streams, "256", 1, 65536, "streams", false,
 	      "Streams that a peer may have open on one connection."),
 	LIMIT("stream_buffer_bytes", stream_buffer, "1048576", 4096,
