@@ -20,6 +20,7 @@
 #include "controlplane/node/circuit.h"
 #include "controlplane/node/commands.h"
 #include "controlplane/node/connect.h"
+#include "controlplane/node/endpoints.h"
 #include "controlplane/node/peer.h"
 #include "controlplane/node/relay.h"
 #include "controlplane/node/tunnel.h"
@@ -124,60 +125,6 @@ enum vx6_status node_learn(struct node *n, const struct peer *from,
 
 /* ---- our own record ---- */
 
-static void add_endpoint(struct node *n, struct node_record *rec,
-			 const struct vx6_addr *a)
-{
-	struct node_endpoint *e = &rec->endpoint[rec->endpoint_cnt];
-
-	if (rec->endpoint_cnt == NODE_ENDPOINTS_MAX)
-		return;
-	memcpy(e->ip, a->ip, sizeof(e->ip));
-	e->control_port = a->port;
-	e->data_port = n->plane->relays ? n->plane->listen.port : 0;
-	e->transports = NODE_TRANSPORT_QUIC;
-	rec->endpoint_cnt++;
-}
-
-static bool is_any(const struct vx6_addr *a)
-{
-	static const uint8_t any[16], any4[16] = { [10] = 0xff, [11] = 0xff };
-
-	return memcmp(a->ip, any, 16) == 0 || memcmp(a->ip, any4, 16) == 0;
-}
-
-struct found { /* addresses of interfaces, on their way into a record */
-	struct node *n;
-	struct node_record *rec;
-	uint16_t port;
-};
-
-static void add_found(void *ctx, const struct vx6_addr *a)
-{
-	const struct found *f = ctx;
-	struct vx6_addr at = *a;
-
-	at.port = f->port;
-	add_endpoint(f->n, f->rec, &at);
-}
-
-static void fill_endpoints(struct node *n, struct node_record *rec)
-{
-	struct found f = { .n = n, .rec = rec };
-
-	for (uint32_t i = 0; i < n->cfg.control.advertise_cnt; i++)
-		add_endpoint(n, rec, &n->cfg.control.advertise[i]);
-	for (unsigned i = 0; i < n->udp_cnt && !n->cfg.control.advertise_cnt;
-	     i++) {
-		const struct vx6_addr *a = &n->listen[i];
-
-		f.port = a->port;
-		if (!is_any(a))
-			add_endpoint(n, rec, a);
-		else
-			interfaces_each(add_found, &f);
-	}
-}
-
 static void fill_onion(const struct onion_key *k, struct node_onion *to)
 {
 	memcpy(to->public_key, k->public_key, sizeof(to->public_key));
@@ -191,7 +138,7 @@ static void fill_record(struct node *n, struct node_record *rec)
 	snprintf(rec->name, sizeof(rec->name), "%s", n->cfg.node.name);
 	snprintf(rec->family, sizeof(rec->family), "%s", n->cfg.node.family);
 	snprintf(rec->software, sizeof(rec->software), "vx6/%s", VX6_VERSION);
-	fill_endpoints(n, rec);
+	endpoints_fill(n, rec);
 	rec->via_cnt = (uint8_t)n->via_cnt;
 	memcpy(rec->via, n->via, sizeof(rec->via));
 	memcpy(rec->enc_public, n->id.enc_public, sizeof(rec->enc_public));
@@ -260,7 +207,7 @@ static void on_interfaces(void *ctx, bool addresses)
 	struct node *n = ctx;
 	struct node_record rec = { 0 };
 
-	fill_endpoints(n, &rec);
+	endpoints_fill(n, &rec);
 	node_rehome(n, addresses);
 	if (told_already(n, &rec))
 		return;
@@ -575,10 +522,12 @@ bool node_route(const struct node *n, const struct vx6_addr *to,
 	for (unsigned i = 0; i < n->udp_cnt; i++) {
 		const struct vx6_addr *at = &n->listen[i];
 
-		if (!is_any(at) && vx6_addr_is_v4(at) != vx6_addr_is_v4(to))
+		bool any = endpoints_any(at), v4 = vx6_addr_is_v4(at);
+
+		if (v4 != vx6_addr_is_v4(to) && (v4 || !any))
 			continue;
 		*local = *at;
-		if (is_any(at) && !kernels_choice(to, local))
+		if (any && !kernels_choice(to, local))
 			continue;
 		local->port = at->port;
 		return true;

@@ -12,6 +12,7 @@
 #include "controlplane/loop/log.h"
 #include "controlplane/node/circuit.h"
 #include "controlplane/node/compare.h"
+#include "controlplane/node/endpoints.h"
 #include "controlplane/node/relay.h"
 
 #define CROSSING_NS  (10 * VX6_SEC)
@@ -164,15 +165,11 @@ static bool may_dial(const struct node *n, const struct vx6_addr *a)
 	return n->cfg.dial_private || !vx6_addr_is_private(a);
 }
 
-static bool may_use(const struct peer *p, const struct node_endpoint *e,
-		    struct vx6_addr *to)
+static bool may_use(const struct peer *p, const struct vx6_addr *to)
 {
 	struct vx6_addr local;
 
-	*to = (struct vx6_addr){ .port = e->control_port };
-	memcpy(to->ip, e->ip, sizeof(to->ip));
-	return (e->transports & NODE_TRANSPORT_QUIC) &&
-	       (p->kept || may_dial(p->node, to)) &&
+	return (p->kept || may_dial(p->node, to)) &&
 	       node_route(p->node, to, &local);
 }
 
@@ -182,7 +179,7 @@ static bool place_of(struct peer *p, struct vx6_addr *to)
 {
 	struct node_record rec;
 	struct vx6_addr all[NODE_ENDPOINTS_MAX];
-	unsigned cnt = 0;
+	unsigned cnt, usable = 0;
 
 	if (!vx6_addr_is_none(&p->place)) {
 		*to = p->place;
@@ -190,12 +187,13 @@ static bool place_of(struct peer *p, struct vx6_addr *to)
 	}
 	if (node_record(p->node, p->id, &rec) == VX6_NOT_FOUND)
 		return false;
-	for (unsigned i = 0; i < rec.endpoint_cnt; i++)
-		if (may_use(p, &rec.endpoint[i], &all[cnt]))
-			cnt++;
-	if (cnt > 0)
-		*to = all[p->failures % cnt];
-	return cnt > 0;
+	cnt = endpoints_of(&rec, all);
+	for (unsigned i = 0; i < cnt; i++)
+		if (may_use(p, &all[i]))
+			all[usable++] = all[i];
+	if (usable > 0)
+		*to = all[p->failures % usable];
+	return usable > 0;
 }
 
 static enum vx6_status dial(struct peer *p)

@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "controlplane/loop/log.h"
+#include "controlplane/node/endpoints.h"
 
 struct mux *tunnel_mux(const struct tunnel *t)
 {
@@ -110,21 +111,22 @@ void tunnel_close(struct tunnel *t)
 static bool endpoint_of(struct node *n, const uint8_t owner[32],
 			struct vx6_addr *to)
 {
-	struct vx6_addr a, local;
+	struct vx6_addr all[NODE_ENDPOINTS_MAX], local;
 	struct node_record rec;
 	struct registry_node rn;
+	unsigned cnt;
 
 	if (registry_find(n->reg, owner, &rn) != VX6_OK ||
 	    node_record(n, owner, &rec) == VX6_NOT_FOUND)
 		return false;
 	*to = (struct vx6_addr){ 0 };
-	for (unsigned i = 0; i < rec.endpoint_cnt; i++) {
-		a = (struct vx6_addr){ .port = rec.endpoint[i].control_port };
-		memcpy(a.ip, rec.endpoint[i].ip, sizeof(a.ip));
-		if (!rn.keep && !n->cfg.dial_private && vx6_addr_is_private(&a))
+	cnt = endpoints_of(&rec, all);
+	for (unsigned i = 0; i < cnt; i++) {
+		if (!rn.keep && !n->cfg.dial_private &&
+		    vx6_addr_is_private(&all[i]))
 			continue;
-		*to = a;
-		if (node_route(n, &a, &local))
+		*to = all[i];
+		if (node_route(n, to, &local))
 			break;
 	}
 	return !vx6_addr_is_none(to);

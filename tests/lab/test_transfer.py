@@ -222,14 +222,14 @@ def an_interface_of_a_relay_goes_and_comes_back():
 @tap.test
 def an_address_is_dialled_that_can_be_reached():
     """Those who have only one family meet one who has both, in a session
-    and directly."""
+    and directly; those who have both take IPv6."""
     lab = fresh({"nodes": {"six": {"families": "v6"},
-                           "four": {"families": "v4"},
+                           "four": {"families": "v4"}, "both": {},
                            "r1": {"relay": True}, "owner": {}}})
     with lab["owner"].inside():
         server = tcp.Server(tcp.echo)
     lab["owner"].service("echo", server.target)
-    for name, mark in (("six", "["), ("four", "10.")):
+    for name, mark in (("six", "["), ("four", "10."), ("both", "[")):
         with lab[name].connect("owner.echo", hops=0) as c, \
                 lab[name].inside(), tcp.connect(c.listen) as s:
             s.sendall(b"word")
