@@ -13,15 +13,14 @@
  * the same order under as many keys, with ipsec-mb's direct call where the
  * host has it; a figure of AEGIS-128L is compared with the one of
  * AES-256-GCM of the same run. */
-#include <cpuid.h>
 #include <intel-ipsec-mb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <x86intrin.h>
 
+#include "benchmarks/host.h"
 #include "tests/support/dp_kit.h"
 
 #define FRAMES 8192u
@@ -309,21 +308,6 @@ static int by_ns(const void *a, const void *b)
 	return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-static const char *host(void)
-{
-	static char text[256];
-	struct utsname u;
-	uint32_t w[12] = { 0 };
-
-	uname(&u);
-	for (uint32_t i = 0; i < 3; i++)
-		__get_cpuid(0x80000002u + i, &w[4 * i], &w[4 * i + 1],
-			    &w[4 * i + 2], &w[4 * i + 3]);
-	snprintf(text, sizeof(text), "%s, Linux %s, %.48s", u.nodename,
-		 u.release, (const char *)w);
-	return text;
-}
-
 /* Half of all, and half of the middle half, apart: the spread. */
 static double spread(const struct clock t[], unsigned n)
 {
@@ -391,8 +375,8 @@ static void report(const struct run *run, struct clock relay[],
 	       "\"circuits\":%u,\"seed\":\"%s\",\"rounds\":%u,"
 	       "\"spread\":%.3f}\n",
 	       run->name, cells, base.name, base.cells, ratio,
-	       ok ? "true" : "false", host(), RELAY_BURST, CELL, run->circuits,
-	       SEED, n, spread(relay, n));
+	       ok ? "true" : "false", bench_host(), RELAY_BURST, CELL,
+	       run->circuits, SEED, n, spread(relay, n));
 	fflush(stdout);
 	fprintf(stderr,
 		"%-36s %9.0f cells/s %6.0f cycles/cell  %s %.0f "
@@ -452,7 +436,7 @@ int main(int argc, char **argv)
 	need(vx6_aead_start() == VX6_OK, "no AEAD");
 	need(rounds > 0 && rounds <= MOST,
 	     "rounds: a number between 1 and 1000");
-	fprintf(stderr, "%s; %s\n", vx6_aead_impl_name(), host());
+	fprintf(stderr, "%s; %s\n", vx6_aead_impl_name(), bench_host());
 	for (unsigned i = 0; i < VX6_COUNT(runs); i++) {
 		if (strstr(runs[i].name, only) == NULL)
 			continue;

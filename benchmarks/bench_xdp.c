@@ -10,14 +10,13 @@
  * between the two is the classifier's.  A round in which the counters did
  * not move as they must makes the figure void. */
 #include <bpf/bpf.h>
-#include <cpuid.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "benchmarks/host.h"
 #include "tests/support/xdp_kit.h"
 
 #define REPEAT 200000u
@@ -71,21 +70,6 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static const char *host(void)
-{
-	static char text[256];
-	struct utsname u;
-	uint32_t w[12] = { 0 };
-
-	uname(&u);
-	for (uint32_t i = 0; i < 3; i++)
-		__get_cpuid(0x80000002u + i, &w[4 * i], &w[4 * i + 1],
-			    &w[4 * i + 2], &w[4 * i + 3]);
-	snprintf(text, sizeof(text), "%s, Linux %s, %.48s", u.nodename,
-		 u.release, (const char *)w);
-	return text;
-}
-
 static void report(const struct row *row, double ns[], double base[],
 		   unsigned n, size_t size, bool ok)
 {
@@ -97,7 +81,7 @@ static void report(const struct row *row, double ns[], double base[],
 	       "\"repeat\":%u,\"rounds\":%u,\"min\":%.0f,\"max\":%.0f}\n",
 	       row->name, ns[n / 2], base[n / 2],
 	       base[n / 2] > 0 ? ns[n / 2] / base[n / 2] : ns[n / 2],
-	       ok ? "true" : "false", host(), size, REPEAT, n, ns[0],
+	       ok ? "true" : "false", bench_host(), size, REPEAT, n, ns[0],
 	       ns[n - 1]);
 	fflush(stdout);
 	fprintf(stderr, "%-28s %6.0f ns  XDP_PASS alone %4.0f ns%s\n",
@@ -147,7 +131,7 @@ int main(int argc, char **argv)
 			       "\"baseline_value\":null,\"ratio\":null,"
 			       "\"valid\":false,\"host\":\"%s\","
 			       "\"faults\":[\"needs root\"]}\n",
-			       rows[i].name, host());
+			       rows[i].name, bench_host());
 		return 0;
 	}
 	pass = pass_program();

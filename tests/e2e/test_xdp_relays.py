@@ -10,7 +10,6 @@ left and right are UDP sockets of the kernel, in one more namespace each, so
 that what they take was judged by it.  The namespaces have no names and end
 with this process.
 """
-import ctypes
 import json
 import os
 import random
@@ -23,56 +22,35 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
 from harness import tap  # noqa: E402
+from netlab.ns import Namespace, lacking  # noqa: E402
 import test_dataplane as dp  # noqa: E402
 from test_dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
                             LINK_ADD, Client, Plane, half)
 
 UDP, AF_XDP = 1, 2
-CLONE_NEWNET = 0x40000000
 XDP_ABI = os.path.join(dp.TOP, "xdp", "abi.h")
 REASON = re.findall(r"^\tX\((\w+),", open(XDP_ABI, encoding="ascii").read(),
                     re.M)
 PORT = 4243
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def setns(fd):
-    if LIBC.setns(fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-class Net:
-    """A network namespace; what is made inside `with` is made there."""
-    home = None
+class Net(Namespace):
+    """A network namespace until the end of the test."""
 
     def __init__(self):
-        if Net.home is None:
-            Net.home = os.open("/proc/self/ns/net", os.O_RDONLY)
-        if LIBC.unshare(CLONE_NEWNET) != 0:
-            raise tap.Skip("netns: this host makes no network namespace")
-        self.fd = os.open("/proc/self/ns/net", os.O_RDONLY)
-        self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
-        setns(Net.home)
-        tap.after(os.close, self.fd)
-        self.run("ip link set lo up")
-
-    def __enter__(self):
-        setns(self.fd)
-
-    def __exit__(self, *_):
-        setns(Net.home)
+        if why := lacking():
+            raise tap.Skip(why)
+        super().__init__("net")
+        tap.after(self.close)
 
     def argv(self, *argv):
         return ["nsenter", f"--net={self.path}", *argv]
 
-    def run(self, command):
-        p = subprocess.run(self.argv("sh", "-ec", command), check=False,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           timeout=dp.WAIT_S)
-        assert p.returncode == 0, (command, p.stdout)
-        return p.stdout.decode()
+    def sh(self, command):
+        self.run(["sh", "-ec", command], timeout=dp.WAIT_S)
 
 
 def at(i, right, v4):
@@ -82,12 +60,12 @@ def at(i, right, v4):
 
 
 def cable(i, left, right, mtu=1500):
-    left.run(f"ip link add c{i} mtu {mtu} type veth peer name c{i} mtu {mtu} "
-             f"netns {right.path}")
+    left.sh(f"ip link add c{i} mtu {mtu} type veth peer name c{i} mtu {mtu} "
+            f"netns {right.path}")
     for net, n in ((left, 1), (right, 2)):
-        net.run(f"ip addr add fd00:{i}::{n}/64 dev c{i} nodad; "
-                f"ip addr add 10.78.{i}.{n}/24 dev c{i}; "
-                f"ip link set c{i} up")
+        net.sh(f"ip addr add fd00:{i}::{n}/64 dev c{i} nodad; "
+               f"ip addr add 10.78.{i}.{n}/24 dev c{i}; "
+               f"ip link set c{i} up")
 
 
 class NetPlane(Plane):
@@ -173,7 +151,7 @@ class NetPath(dp.Path):
             self.program_one(i, self.clients[i])
 
     def end(self, i, right):
-        with self.nets[4 if right else 0]:
+        with self.nets[4 if right else 0].inside():
             s = socket.socket(
                 socket.AF_INET if self.v4 else socket.AF_INET6,
                 socket.SOCK_DGRAM)
@@ -239,7 +217,7 @@ def garbage_from(net, to, n):
     """Sends n datagrams that are no cells of ours, and returns how many
     bytes long none of them was."""
     r = random.Random(5)
-    with net:
+    with net.inside():
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     for i in range(n):
         p = bytearray(r.randbytes(r.randrange(0, 1450)))
@@ -289,7 +267,7 @@ def a_lost_interface_is_taken_again():
     path.there_and_back(20)
     net, c = path.nets[2], path.clients[1]
     for _ in range(2):
-        net.run("ip link del c2")
+        net.sh("ip link del c2")
         why = until("the sentence", lambda: c.about()["why"])
         assert "c2 has gone" in why and "UDP socket" in why, why
         assert [x[0] for x in c.about()["interfaces"]] == ["c1"]
@@ -306,11 +284,11 @@ def a_lost_interface_is_taken_again():
 @tap.test
 def refusals_say_why_and_udp_runs_instead():
     net = Net()
-    net.run("ip link add c0 type veth peer name d0; ip link set c0 up; "
-            "ip link set d0 up mtu 1000; ip link set c0 mtu 1000; "
-            "ip link add e0 type veth peer name e1; ip link set e1 up; "
-            "ip link add b0 type bridge; ip link set e0 master b0 up; "
-            "ip link set b0 up")
+    net.sh("ip link add c0 type veth peer name d0; ip link set c0 up; "
+           "ip link set d0 up mtu 1000; ip link set c0 mtu 1000; "
+           "ip link add e0 type veth peer name e1; ip link set e1 up; "
+           "ip link add b0 type bridge; ip link set e0 master b0 up; "
+           "ip link set b0 up")
     bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
     some = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw",
             "--inh-caps=-all")
@@ -342,8 +320,8 @@ def refusals_say_why_and_udp_runs_instead():
 @tap.test
 def run_keeps_the_privilege_that_af_xdp_needs():
     net = Net()
-    net.run("ip link add c0 type veth peer name d0; ip link set c0 up; "
-            "ip link set d0 up")
+    net.sh("ip link add c0 type veth peer name d0; ip link set c0 up; "
+           "ip link set d0 up")
     place = tempfile.mkdtemp(prefix="vx6-run-")
     tap.after(shutil.rmtree, place)
     os.chmod(place, 0o755)
@@ -362,7 +340,7 @@ def run_keeps_the_privilege_that_af_xdp_needs():
     # the directories are made by `run`, for its user; the identity in them
     os.mkdir(place + "/state", 0o700)
     assert ask("init").returncode == 0
-    net.run(f"chown -R nobody {place}/state")
+    net.sh(f"chown -R nobody {place}/state")
     run = subprocess.Popen(net.argv(*vx6, "run", "--user", "nobody"), env=env,
                            stderr=subprocess.PIPE)
 

@@ -10,6 +10,32 @@
 
 #include "xdp/xdp.h"
 
+struct xk kit;
+
+int must_set_up(void **state)
+{
+	(void)state;
+	if (!xk_open(&kit, true))
+		kit.obj = NULL;
+	return 0;
+}
+
+int must_tear_down(void **state)
+{
+	(void)state;
+	if (kit.obj != NULL)
+		xk_close(&kit);
+	return 0;
+}
+
+void must_need(void)
+{
+	if (kit.obj != NULL)
+		return;
+	(void)xk_may(); /* says why */
+	skip();
+}
+
 /* By hand, and not from the list that the classifier was made from. */
 uint32_t must_verdict(unsigned reason)
 {

@@ -13,6 +13,14 @@
 #include "dataplane/base/compiler.h"
 #include "tests/support/xdp_kit.h"
 
+/* kit is what a program's tests share, with a socket for queue 0; below are
+ * cmocka's fixtures for the group, and what each test begins with: it skips
+ * where there can be no kit. */
+extern struct xk kit;
+int must_set_up(void **state);
+int must_tear_down(void **state);
+void must_need(void);
+
 struct fixture {
 	const char *name;
 	unsigned reason;

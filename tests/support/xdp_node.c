@@ -17,6 +17,30 @@
 #include <unistd.h>
 
 char xn_why[XDP_WHY];
+struct veth xn_wire;
+static bool have_wire;
+
+int xn_set_up(void **state)
+{
+	(void)state;
+	have_wire = veth_open(&xn_wire);
+	return 0;
+}
+
+int xn_tear_down(void **state)
+{
+	(void)state;
+	veth_close(&xn_wire);
+	return 0;
+}
+
+void xn_need(void)
+{
+	if (have_wire)
+		return;
+	(void)veth_may(); /* says why */
+	skip();
+}
 
 static struct vx6_addr addr(const char *text)
 {

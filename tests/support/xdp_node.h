@@ -19,6 +19,13 @@
 
 extern char xn_why[XDP_WHY]; /* what was said last */
 
+/* xn_wire is the cable of a program; below are cmocka's fixtures for the
+ * group, and what each test begins with: it skips where there is none. */
+extern struct veth xn_wire;
+int xn_set_up(void **state);
+int xn_tear_down(void **state);
+void xn_need(void);
+
 struct xdp *xn_open(bool no_dispatcher);
 VX6_NONNULL struct xdp_if *xn_attach(struct xdp *x, unsigned ifindex);
 VX6_NONNULL uint64_t xn_counted(struct xdp *x, unsigned reason);

@@ -30,17 +30,6 @@
 #define FRAMES    64u
 #define FRAME_LEN 4096u
 
-static struct veth wire;
-static bool have;
-
-#define NEED_VETH()                                                            \
-	do {                                                                   \
-		if (!have) {                                                   \
-			veth_may();                                            \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 /* ---- a socket that receives ---- */
 
 struct rx {
@@ -108,24 +97,24 @@ static void redirect(bool no_dispatcher)
 	static const struct shape cell = { 0 }, evil = { .link = 9 },
 				  other = { .dport = 53 };
 	struct xdp *x = xn_open(no_dispatcher);
-	struct xdp_if *i = xn_attach(x, wire.near);
+	struct xdp_if *i = xn_attach(x, xn_wire.near);
 	struct pkt p, q, o;
 	struct rx r;
 
 	pkt_make(&p, &cell);
 	pkt_make(&q, &evil);
 	pkt_make(&o, &other);
-	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
-	rx_open(&r, wire.near, i->xsk_map);
-	xn_gets(x, &wire, &p, VX6_XDP_CELL);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
+	rx_open(&r, xn_wire.near, i->xsk_map);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_CELL);
 	rx_must_get(&r, &p);
-	xn_gets(x, &wire, &q, VX6_XDP_NO_LINK);
-	xn_gets(x, &wire, &o, VX6_XDP_OTHER);
-	xn_gets(x, &wire, &p, VX6_XDP_CELL);
+	xn_gets(x, &xn_wire, &q, VX6_XDP_NO_LINK);
+	xn_gets(x, &xn_wire, &o, VX6_XDP_OTHER);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_CELL);
 	rx_must_get(&r, &p); /* and nothing in between */
 	rx_close(&r);
 	xdp_detach(x, i);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 	assert_int_equal(xn_counted(x, VX6_XDP_CELL), 2);
 	assert_int_equal(xn_counted(x, VX6_XDP_NO_LINK), 1);
 	xdp_close(x);
@@ -137,15 +126,15 @@ static void by_dispatcher(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	x = xn_open(false);
-	i = xn_attach(x, wire.near);
+	i = xn_attach(x, xn_wire.near);
 	assert_true(i->dispatcher);
 	assert_string_equal(xn_why, "");
 	xdp_close(x);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 	redirect(false);
 }
 
@@ -155,13 +144,13 @@ static void by_plain_link(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(true);
-	i = xn_attach(x, wire.near);
+	i = xn_attach(x, xn_wire.near);
 	assert_false(i->dispatcher);
 	assert_string_equal(xn_why, "");
 	xdp_close(x);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 	redirect(true);
 }
 
@@ -181,8 +170,8 @@ static bool attach_without_bpffs(void)
 	    mount("none", "/sys/fs/bpf", "tmpfs", 0, NULL) != 0 ||
 	    xdp_open(&x, &o, said) != VX6_OK)
 		return false;
-	ok = xdp_attach(x, wire.near, &i, said) == VX6_OK && !i->dispatcher &&
-	     strstr(said, "no bpffs at /sys/fs/bpf") != NULL;
+	ok = xdp_attach(x, xn_wire.near, &i, said) == VX6_OK &&
+	     !i->dispatcher && strstr(said, "no bpffs at /sys/fs/bpf") != NULL;
 	xdp_close(x);
 	return ok;
 }
@@ -190,9 +179,9 @@ static bool attach_without_bpffs(void)
 static void without_bpffs(void **state)
 {
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	assert_int_equal(xn_child(attach_without_bpffs), 0);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 }
 
 /* What a service has that is not root's: enough for a plain link. */
@@ -224,7 +213,7 @@ static bool attach_as_service(void)
 	bool ok;
 
 	if (!keep_three_capabilities() || xdp_open(&x, &o, said) != VX6_OK ||
-	    xdp_attach(x, wire.near, &i, said) != VX6_OK)
+	    xdp_attach(x, xn_wire.near, &i, said) != VX6_OK)
 		return false;
 	ok = !i->dispatcher && strstr(said, "vx6n gets a plain link") != NULL;
 	xdp_detach(x, i);
@@ -235,9 +224,9 @@ static bool attach_as_service(void)
 static void as_a_service(void **state)
 {
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	assert_int_equal(xn_child(attach_as_service), 0);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 }
 
 static void counts_never_go_back(void **state)
@@ -248,13 +237,13 @@ static void counts_never_go_back(void **state)
 	struct pkt p;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(false);
 	pkt_make(&p, &cell);
 	for (unsigned round = 0; round < 3; round++) {
-		i = xn_attach(x, wire.near);
-		xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
-		xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+		i = xn_attach(x, xn_wire.near);
+		xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
+		xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
 		xdp_detach(x, i);
 		assert_int_equal(xn_counted(x, VX6_XDP_NO_SOCKET),
 				 2 * (round + 1));
@@ -267,25 +256,25 @@ static void counts_never_go_back(void **state)
 static void two_interfaces(void **state)
 {
 	static const struct shape cell = { 0 }, second = { .link = 2 };
-	const struct veth back = { .far = wire.near, .wire = wire.back };
+	const struct veth back = { .far = xn_wire.near, .wire = xn_wire.back };
 	struct vx6_addr peer;
 	struct xdp_if *n, *f;
 	struct pkt p, q;
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(false);
-	n = xn_attach(x, wire.near);
-	f = xn_attach(x, wire.far);
+	n = xn_attach(x, xn_wire.near);
+	f = xn_attach(x, xn_wire.far);
 	assert_true(n != f && n->xsk_map != f->xsk_map);
 	pkt_make(&p, &cell);
 	pkt_make(&q, &second);
-	xn_gets(x, &wire, &q, VX6_XDP_NO_LINK);
+	xn_gets(x, &xn_wire, &q, VX6_XDP_NO_LINK);
 	xn_gets(x, &back, &q, VX6_XDP_NO_LINK);
 	assert_int_equal(vx6_addr_parse(&peer, "[" XK_PEER6 "]:5000"), VX6_OK);
 	xdp_link_set(&xdp_links(x)[2], &peer);
-	xn_gets(x, &wire, &q, VX6_XDP_NO_SOCKET);
+	xn_gets(x, &xn_wire, &q, VX6_XDP_NO_SOCKET);
 	xn_gets(x, &back, &q, VX6_XDP_NO_SOCKET);
 	xdp_detach(x, n);
 	xn_gets(x, &back, &p, VX6_XDP_NO_SOCKET);
@@ -302,11 +291,11 @@ static void addresses_are_replaced(void **state)
 	struct pkt p;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(false);
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	pkt_make(&p, &cell);
-	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
 	assert_int_equal(vx6_addr_parse(&self, "[" XK_SELF6 "]:7"), VX6_OK);
 	for (unsigned round = 0; round < 3; round++) {
 		/* as many as fit, none of which stays */
@@ -316,13 +305,13 @@ static void addresses_are_replaced(void **state)
 			a[i].ip[15] = (uint8_t)i;
 		}
 		assert_int_equal(xdp_local_set(x, a, VX6_XDP_LOCALS), VX6_OK);
-		xn_gets(x, &wire, &p, VX6_XDP_OTHER);
+		xn_gets(x, &xn_wire, &p, VX6_XDP_OTHER);
 	}
 	a[17] = self;
 	assert_int_equal(xdp_local_set(x, a, VX6_XDP_LOCALS), VX6_OK);
-	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
 	assert_int_equal(xdp_local_set(x, a, 0), VX6_OK);
-	xn_gets(x, &wire, &p, VX6_XDP_OTHER);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_OTHER);
 	xdp_close(x);
 }
 
@@ -348,7 +337,7 @@ static void interface_goes(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	assert_true(veth_run("ip link add vx6g type veth peer name vx6h"));
 	gone = if_nametoindex("vx6g");
 	x = xn_open(false);
@@ -358,7 +347,7 @@ static void interface_goes(void **state)
 	xdp_detach(x, i);
 	assert_int_equal(pins(gone), 0);
 	xn_refused(x, gone, VX6_NOT_FOUND, "there is no interface");
-	xn_attach(x, wire.near); /* the node goes on */
+	xn_attach(x, xn_wire.near); /* the node goes on */
 	xdp_close(x);
 }
 
@@ -368,7 +357,7 @@ static void as_many_as_fit(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(true);
 	for (unsigned i = 0; i < XDP_IFS; i++) {
 		snprintf(line, sizeof(line),
@@ -377,7 +366,7 @@ static void as_many_as_fit(void **state)
 		snprintf(line, sizeof(line), "vx6p%u", i);
 		xn_attach(x, if_nametoindex(line));
 	}
-	xn_refused(x, wire.near, VX6_NO_ROOM, "at most 8 interfaces");
+	xn_refused(x, xn_wire.near, VX6_NO_ROOM, "at most 8 interfaces");
 	xdp_close(x);
 	for (unsigned i = 0; i < XDP_IFS; i++) {
 		snprintf(line, sizeof(line), "vx6p%u", i);
@@ -385,20 +374,6 @@ static void as_many_as_fit(void **state)
 		snprintf(line, sizeof(line), "ip link del vx6p%u", i);
 		assert_true(veth_run(line));
 	}
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	have = veth_open(&wire);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	veth_close(&wire);
-	return 0;
 }
 
 int main(void)
@@ -415,5 +390,5 @@ int main(void)
 		cmocka_unit_test(as_many_as_fit),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, xn_set_up, xn_tear_down);
 }

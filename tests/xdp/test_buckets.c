@@ -22,17 +22,6 @@
 
 #define EACH_NS (VX6_SEC / VX6_XDP_CHANCES)
 
-static struct xk kit;
-static bool have;
-
-#define NEED_KIT()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			xk_may();                                              \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 static unsigned reason_of(const struct shape *s)
 {
 	static struct pkt p;
@@ -79,7 +68,7 @@ static void eight_at_once(void **state)
 	uint64_t began;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	set_chance_due(1, 0);
 	began = vx6_now_ns();
 	for (unsigned i = 0; i < 100; i++) {
@@ -101,7 +90,7 @@ static void one_more_in_time(void **state)
 	uint64_t far, due;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	/* an hour of chances is gone */
 	far = vx6_now_ns() + 3600 * VX6_SEC;
 	set_chance_due(1, far);
@@ -127,7 +116,7 @@ static void of_each_link(void **state)
 	struct shape s = { 0 };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	set_chance_due(1, vx6_now_ns() + 3600 * VX6_SEC);
 	set_chance_due(XK_LINKS - 1, 0);
 	assert_int_equal(reason_of(&one), VX6_XDP_BAD_SOURCE);
@@ -144,7 +133,7 @@ static void every_bit_of_the_peer(void **state)
 	struct shape s = { 0 };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	set_chance_due(1, vx6_now_ns() + 3600 * VX6_SEC);
 	pkt_make(&p, &s);
 	for (unsigned bit = 0; bit < 128 + 16; bit++) {
@@ -164,7 +153,7 @@ static void nobody_is_proved(void **state)
 	static struct pkt p;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	set_chance_due(3, vx6_now_ns() + 3600 * VX6_SEC);
 	assert_int_equal(reason_of(&s), VX6_XDP_BAD_SOURCE);
 	/* nor is the unspecified address, port 0, which stands there */
@@ -180,7 +169,7 @@ static void while_it_is_written(void **state)
 	struct vx6_xdp_link *l;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	l = &kit.links[1];
 	set_chance_due(1, vx6_now_ns() + 3600 * VX6_SEC);
 	l->seq++;
@@ -200,7 +189,7 @@ static void links_come_move_and_go(void **state)
 	struct vx6_xdp_link *l;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	l = &kit.links[9];
 	assert_int_equal(reason_of(&s), VX6_XDP_NO_LINK);
 	xdp_link_set(l, &a);
@@ -246,7 +235,7 @@ static void four_handshakes(void **state)
 	static const struct shape s = { QUIC(q_initial) };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	fresh_prefixes();
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(reason_of(&s),
@@ -291,7 +280,7 @@ static void what_begins_one(void **state)
 				  four = { QUIC(q_initial), .v4 = true };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	fresh_prefixes();
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(reason_of(&six), VX6_XDP_CONTROL);
@@ -307,7 +296,7 @@ static void port_zero(void **state)
 	static struct pkt p;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	pkt_make(&p, &s);
 	p.b[56] = p.b[57] = 0;
 	must_be(&kit, "to port 0", &p, VX6_XDP_OTHER);
@@ -338,7 +327,7 @@ static void by_prefix(void **state)
 					   .src = "192.0.2.1" };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	fresh_prefixes();
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(reason_of(&six), VX6_XDP_CONTROL);
@@ -359,7 +348,7 @@ static void a_prefix_recovers(void **state)
 	int fd;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	fresh_prefixes();
 	fd = object_map(kit.obj, "vx6_prefix");
 	for (unsigned i = 0; i < 4; i++)
@@ -383,7 +372,7 @@ static void many_prefixes(void **state)
 	struct xk_result r;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	pkt_make(&p, &s);
 	for (uint32_t i = 0; i < VX6_XDP_PREFIXES + 5000; i++) {
 		memcpy(p.b + 22, &i, sizeof(i));
@@ -401,7 +390,7 @@ static void without_bucket(void **state)
 	struct vx6_xdp_config c, had;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	fd = object_map(kit.obj, "vx6_config");
 	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &had), 0);
 	c = had;
@@ -410,21 +399,6 @@ static void without_bucket(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(reason_of(&s), VX6_XDP_CONTROL);
 	assert_int_equal(object_configure(kit.obj, &had), 0);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	have = xk_open(&kit, true);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (have)
-		xk_close(&kit);
-	return 0;
 }
 
 int main(void)
@@ -446,5 +420,5 @@ int main(void)
 		cmocka_unit_test(without_bucket),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, must_set_up, must_tear_down);
 }

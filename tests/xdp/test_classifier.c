@@ -14,17 +14,6 @@
 
 #include "tests/support/xdp_must.h"
 
-static struct xk kit; /* with a socket for queue 0 */
-static bool have;
-
-#define NEED_KIT()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			xk_may();                                              \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 #define ALL(f) must_all(&kit, f, VX6_COUNT(f))
 
 static void cells(void **state)
@@ -47,7 +36,7 @@ static void cells(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -74,7 +63,7 @@ static void sizes(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -90,7 +79,7 @@ static void tags(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -126,7 +115,7 @@ static void lengths(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -165,7 +154,7 @@ static void behind_extras(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -191,7 +180,7 @@ static void fragments(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -225,7 +214,7 @@ static void not_for_us(void **state)
 	};
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	ALL(f);
 }
 
@@ -236,7 +225,7 @@ static void no_ip(void **state)
 	static struct pkt p;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	for (unsigned type = 0; type < 65536; type += 17) {
 		pkt_make(&p, &six);
 		p.b[12] = (uint8_t)(type >> 8);
@@ -284,7 +273,7 @@ static void truncated(void **state)
 				  tcp = { .dport = XK_CTRL, .tcp = 0x10 };
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	cut("v6", &six, 14 + 40 + 8, VX6_XDP_TRUNCATED, VX6_XDP_CELL);
 	cut("v4", &four, 14 + 20 + 8, VX6_XDP_TRUNCATED, VX6_XDP_CELL);
 	cut("tagged", &tagged, 22 + 40 + 8, VX6_XDP_TRUNCATED, VX6_XDP_CELL);
@@ -306,25 +295,10 @@ static void without_socket(void **state)
 	struct xk bare;
 
 	(void)state;
-	NEED_KIT();
+	must_need();
 	assert_true(xk_open(&bare, false));
 	must_all(&bare, f, VX6_COUNT(f));
 	xk_close(&bare);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	have = xk_open(&kit, true);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (have)
-		xk_close(&kit);
-	return 0;
 }
 
 int main(void)
@@ -342,5 +316,5 @@ int main(void)
 		cmocka_unit_test(without_socket),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, must_set_up, must_tear_down);
 }

@@ -32,8 +32,6 @@ enum {
 	SEEN_CNT
 };
 
-static struct xk kit;
-static bool have;
 static unsigned seen[SEEN_CNT];
 
 static struct {
@@ -101,10 +99,7 @@ static void all_pass(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	if (!have) {
-		xk_may();
-		skip();
-	}
+	must_need();
 	read_mix();
 	for (; next_packet(&p); n++) {
 		must_be(&kit, "captured", &p, VX6_XDP_OTHER);
@@ -125,9 +120,8 @@ static int set_up(void **state)
 	static const char *const hosts[] = { "fd00:5::1", "fd00:5::2" };
 	uint8_t one = 1;
 
-	(void)state;
-	have = xk_open(&kit, true);
-	for (unsigned i = 0; have && i < 2; i++) {
+	(void)must_set_up(state);
+	for (unsigned i = 0; kit.obj != NULL && i < 2; i++) {
 		uint8_t six[16], four[16] = { [10] = 0xff, [11] = 0xff };
 		int fd = object_map(kit.obj, "vx6_local");
 
@@ -139,19 +133,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	if (have)
-		xk_close(&kit);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_pass),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, must_tear_down);
 }

@@ -21,8 +21,6 @@
 
 #define ROUNDS 60000u
 
-static struct xk kit;
-static bool have;
 static struct vx6_rand rnd;
 static uint8_t self6[16], self4[4], peer6[16], peer4[4];
 
@@ -276,10 +274,7 @@ static void spoilt_packets(void **state)
 	struct shape s;
 
 	(void)state;
-	if (!have) {
-		xk_may();
-		skip();
-	}
+	must_need();
 	vx6_rand_seed(&rnd, seed);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		any_shape(&s);
@@ -299,10 +294,7 @@ static void bytes_alone(void **state)
 	static struct pkt p;
 
 	(void)state;
-	if (!have) {
-		xk_may();
-		skip();
-	}
+	must_need();
 	vx6_rand_seed(&rnd, seed);
 	for (unsigned i = 0; i < ROUNDS / 4; i++) {
 		p.len = 14 + vx6_rand_below(&rnd, 200);
@@ -315,20 +307,11 @@ static void bytes_alone(void **state)
 
 static int set_up(void **state)
 {
-	(void)state;
-	have = xk_open(&kit, true);
+	(void)must_set_up(state);
 	assert_int_equal(inet_pton(AF_INET6, XK_SELF6, self6), 1);
 	assert_int_equal(inet_pton(AF_INET6, XK_PEER6, peer6), 1);
 	assert_int_equal(inet_pton(AF_INET, XK_SELF4, self4), 1);
 	assert_int_equal(inet_pton(AF_INET, XK_PEER4, peer4), 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (have)
-		xk_close(&kit);
 	return 0;
 }
 
@@ -339,5 +322,5 @@ int main(void)
 		cmocka_unit_test(bytes_alone),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, must_tear_down);
 }

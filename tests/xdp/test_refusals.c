@@ -19,17 +19,6 @@
 
 #include "tests/support/xdp_node.h"
 
-static struct veth wire;
-static bool have;
-
-#define NEED_VETH()                                                            \
-	do {                                                                   \
-		if (!have) {                                                   \
-			veth_may();                                            \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 static const struct xdp_opts opts = { .links = 4,
 				      .data_port = XK_DATA,
 				      .len_min = XK_LEN_MIN,
@@ -65,7 +54,7 @@ static bool attach_unprivileged(void)
 
 	if (xdp_open(&x, &opts, said) != VX6_OK || !give_up_privilege())
 		return false;
-	ok = xdp_attach(x, wire.near, &i, said) == VX6_DENIED &&
+	ok = xdp_attach(x, xn_wire.near, &i, said) == VX6_DENIED &&
 	     names_privilege(said) && strstr(said, "vx6n") != NULL;
 	xdp_close(x);
 	return ok;
@@ -74,10 +63,10 @@ static bool attach_unprivileged(void)
 static void without_privilege(void **state)
 {
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	assert_int_equal(xn_child(open_unprivileged), 0);
 	assert_int_equal(xn_child(attach_unprivileged), 0);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 }
 
 static void no_such_interface(void **state)
@@ -85,7 +74,7 @@ static void no_such_interface(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(false);
 	xn_refused(x, 999999, VX6_NOT_FOUND, "there is no interface 999999");
 	xn_refused(x, 0, VX6_NOT_FOUND, "there is no interface 0");
@@ -97,7 +86,7 @@ static void without_native_xdp(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	x = xn_open(false);
 	xn_refused(x, if_nametoindex("lo"), VX6_UNSUPPORTED,
 		   "driver of lo has no native XDP: use the port udp");
@@ -109,15 +98,15 @@ static void mtu_too_large(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	assert_true(veth_run("ip link set vx6n mtu 9000; "
 			     "ip link set vx6f mtu 9000"));
 	x = xn_open(false);
-	xn_refused(x, wire.near, VX6_UNSUPPORTED,
+	xn_refused(x, xn_wire.near, VX6_UNSUPPORTED,
 		   "(MTU 9000): lower the MTU to 1500");
 	assert_true(veth_run("ip link set vx6n mtu 1500; "
 			     "ip link set vx6f mtu 1500"));
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	xdp_close(x);
 }
 
@@ -145,22 +134,23 @@ static void beside_a_program_alone(void **state)
 	int fd;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	fd = foreign_program();
 	assert_int_equal(
-		bpf_xdp_attach((int)wire.near, fd, XDP_FLAGS_DRV_MODE, NULL),
+		bpf_xdp_attach((int)xn_wire.near, fd, XDP_FLAGS_DRV_MODE, NULL),
 		0);
-	id = xn_program(wire.near);
+	id = xn_program(xn_wire.near);
 	assert_int_not_equal(id, 0);
 	x = xn_open(false);
-	xn_refused(x, wire.near, VX6_EXISTS,
+	xn_refused(x, xn_wire.near, VX6_EXISTS,
 		   "vx6n has the XDP program somebodys, and ours cannot run");
-	xn_refused(x, wire.near, VX6_EXISTS, "ip link set dev vx6n xdp off");
+	xn_refused(x, xn_wire.near, VX6_EXISTS, "ip link set dev vx6n xdp off");
 	xdp_close(x);
-	assert_int_equal(xn_program(wire.near), id);
+	assert_int_equal(xn_program(xn_wire.near), id);
 	detach.old_prog_fd = fd;
 	assert_int_equal(
-		bpf_xdp_detach((int)wire.near, XDP_FLAGS_DRV_MODE, &detach), 0);
+		bpf_xdp_detach((int)xn_wire.near, XDP_FLAGS_DRV_MODE, &detach),
+		0);
 	close(fd);
 }
 
@@ -173,17 +163,17 @@ static void beside_a_link_of_others(void **state)
 	int fd, link;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	fd = foreign_program();
-	link = bpf_link_create(fd, (int)wire.near, BPF_XDP, &o);
+	link = bpf_link_create(fd, (int)xn_wire.near, BPF_XDP, &o);
 	assert_true(link >= 0);
-	id = xn_program(wire.near);
+	id = xn_program(xn_wire.near);
 	x = xn_open(false);
-	xn_refused(x, wire.near, VX6_EXISTS, "somebodys");
-	assert_int_equal(xn_program(wire.near), id);
+	xn_refused(x, xn_wire.near, VX6_EXISTS, "somebodys");
+	assert_int_equal(xn_program(xn_wire.near), id);
 	close(link);
 	close(fd);
-	xn_attach(x, wire.near); /* once it is gone */
+	xn_attach(x, xn_wire.near); /* once it is gone */
 	xdp_close(x);
 }
 
@@ -193,16 +183,16 @@ static void generic_mode_of_others(void **state)
 	int fd;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	fd = foreign_program();
 	assert_int_equal(
-		bpf_xdp_attach((int)wire.near, fd, XDP_FLAGS_SKB_MODE, NULL),
+		bpf_xdp_attach((int)xn_wire.near, fd, XDP_FLAGS_SKB_MODE, NULL),
 		0);
 	x = xn_open(false);
-	xn_refused(x, wire.near, VX6_EXISTS, "somebodys");
+	xn_refused(x, xn_wire.near, VX6_EXISTS, "somebodys");
 	xdp_close(x);
 	assert_int_equal(
-		bpf_xdp_detach((int)wire.near, XDP_FLAGS_SKB_MODE, NULL), 0);
+		bpf_xdp_detach((int)xn_wire.near, XDP_FLAGS_SKB_MODE, NULL), 0);
 	close(fd);
 }
 
@@ -212,7 +202,7 @@ static void wrong_options(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	o.links = 0;
 	assert_int_equal(xdp_open(&x, &o, xn_why), VX6_CONFIG);
 	o = opts;
@@ -246,20 +236,6 @@ static void every_reason_has_words(void **state)
 	assert_string_equal(xdp_reason_verdict(VX6_XDP_REASON_CNT), "?");
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	have = veth_open(&wire);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	veth_close(&wire);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,5 +250,5 @@ int main(void)
 		cmocka_unit_test(every_reason_has_words),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, xn_set_up, xn_tear_down);
 }

@@ -19,17 +19,6 @@
 
 #include "tests/support/xdp_node.h"
 
-static struct veth wire;
-static bool have;
-
-#define NEED_VETH()                                                            \
-	do {                                                                   \
-		if (!have) {                                                   \
-			veth_may();                                            \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 static struct xdp_opts opts = { .links = XK_LINKS,
 				.data_port = XK_DATA,
 				.len_min = XK_LEN_MIN,
@@ -43,7 +32,7 @@ static bool hold(void)
 	struct xdp *x;
 
 	return xdp_open(&x, &opts, said) == VX6_OK &&
-	       xdp_attach(x, wire.near, &i, said) == VX6_OK;
+	       xdp_attach(x, xn_wire.near, &i, said) == VX6_OK;
 }
 
 static bool hold_with_own_bpffs(void)
@@ -63,7 +52,7 @@ static void must_classify(struct xdp *x)
 	struct pkt p;
 
 	pkt_make(&p, &cell);
-	xn_gets(x, &wire, &p, VX6_XDP_NO_SOCKET);
+	xn_gets(x, &xn_wire, &p, VX6_XDP_NO_SOCKET);
 }
 
 static void after_kill(bool no_dispatcher)
@@ -74,17 +63,17 @@ static void after_kill(bool no_dispatcher)
 	for (unsigned i = 0; i < 3; i++) {
 		xn_kill(xn_holder(hold));
 		x = xn_open(no_dispatcher);
-		xn_attach(x, wire.near);
+		xn_attach(x, xn_wire.near);
 		must_classify(x);
 		xdp_close(x);
-		assert_int_equal(xn_program(wire.near), 0);
+		assert_int_equal(xn_program(xn_wire.near), 0);
 	}
 }
 
 static void killed_with_plain_link(void **state)
 {
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	after_kill(true);
 }
 
@@ -93,13 +82,13 @@ static void killed_behind_dispatcher(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	opts.no_dispatcher = false;
 	pid = xn_holder(hold);
 	xn_kill(pid);
-	assert_int_not_equal(xn_program(wire.near), 0); /* it stays */
+	assert_int_not_equal(xn_program(xn_wire.near), 0); /* it stays */
 	after_kill(false);
 }
 
@@ -109,17 +98,17 @@ static void killed_with_its_bpffs(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	opts.no_dispatcher = false;
 	xn_kill(xn_holder(hold_with_own_bpffs));
-	assert_int_not_equal(xn_program(wire.near), 0);
+	assert_int_not_equal(xn_program(xn_wire.near), 0);
 	x = xn_open(false);
-	assert_true(xn_attach(x, wire.near)->dispatcher);
+	assert_true(xn_attach(x, xn_wire.near)->dispatcher);
 	must_classify(x);
 	xdp_close(x);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 }
 
 static void another_lives_there(void **state)
@@ -129,16 +118,16 @@ static void another_lives_there(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	opts.no_dispatcher = true;
 	pid = xn_holder(hold);
-	id = xn_program(wire.near);
+	id = xn_program(xn_wire.near);
 	x = xn_open(true);
-	xn_refused(x, wire.near, VX6_EXISTS,
+	xn_refused(x, xn_wire.near, VX6_EXISTS,
 		   "vx6n has the XDP program vx6_classify");
-	assert_int_equal(xn_program(wire.near), id);
+	assert_int_equal(xn_program(xn_wire.near), id);
 	xn_kill(pid);
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	must_classify(x);
 	xdp_close(x);
 }
@@ -152,13 +141,15 @@ static struct xdp_program *somebodys(void)
 
 	assert_int_equal(libxdp_get_error(p), 0);
 	assert_int_equal(
-		xdp_program__attach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+		xdp_program__attach(p, (int)xn_wire.near, XDP_MODE_NATIVE, 0),
+		0);
 	return p;
 }
 
 static bool is_there(const struct xdp_program *p)
 {
-	return xdp_program__is_attached(p, (int)wire.near) == XDP_MODE_NATIVE;
+	return xdp_program__is_attached(p, (int)xn_wire.near) ==
+	       XDP_MODE_NATIVE;
 }
 
 static void beside_others(void **state)
@@ -167,13 +158,13 @@ static void beside_others(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	x = xn_open(false);
 	p = somebodys();
 	/* they were first */
-	assert_true(xn_attach(x, wire.near)->dispatcher);
+	assert_true(xn_attach(x, xn_wire.near)->dispatcher);
 	must_classify(x);
 	assert_true(is_there(p));
 	xdp_close(x);
@@ -182,20 +173,21 @@ static void beside_others(void **state)
 	opts.no_dispatcher = false;
 	xn_kill(xn_holder(hold));
 	x = xn_open(false);
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	must_classify(x);
 	assert_true(is_there(p));
 	xdp_close(x);
 	assert_true(is_there(p));
 	/* a plain link cannot be beside them */
 	x = xn_open(true);
-	xn_refused(x, wire.near, VX6_EXISTS, "xdp_dispatcher");
+	xn_refused(x, xn_wire.near, VX6_EXISTS, "xdp_dispatcher");
 	xdp_close(x);
 	assert_true(is_there(p));
 	assert_int_equal(
-		xdp_program__detach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+		xdp_program__detach(p, (int)xn_wire.near, XDP_MODE_NATIVE, 0),
+		0);
 	xdp_program__close(p);
-	assert_int_equal(xn_program(wire.near), 0);
+	assert_int_equal(xn_program(xn_wire.near), 0);
 }
 
 /* Their pins are out of our sight, and they are not ours to remove. */
@@ -209,7 +201,7 @@ static bool attach_in_fresh_bpffs(void)
 	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("none", "/sys/fs/bpf", "bpf", 0, NULL) == 0 &&
 	       xdp_open(&x, &opts, said) == VX6_OK &&
-	       xdp_attach(x, wire.near, &i, said) == VX6_EXISTS &&
+	       xdp_attach(x, xn_wire.near, &i, said) == VX6_EXISTS &&
 	       strstr(said, "xdp_dispatcher") != NULL;
 }
 
@@ -219,17 +211,18 @@ static void others_out_of_sight(void **state)
 	uint32_t id;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	opts.no_dispatcher = false;
 	p = somebodys();
-	id = xn_program(wire.near);
+	id = xn_program(xn_wire.near);
 	assert_int_equal(xn_child(attach_in_fresh_bpffs), 0);
-	assert_int_equal(xn_program(wire.near), id);
+	assert_int_equal(xn_program(xn_wire.near), id);
 	assert_true(is_there(p));
 	assert_int_equal(
-		xdp_program__detach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+		xdp_program__detach(p, (int)xn_wire.near, XDP_MODE_NATIVE, 0),
+		0);
 	xdp_program__close(p);
 }
 
@@ -239,22 +232,24 @@ static void others_come_and_go(void **state)
 	struct xdp *x;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	x = xn_open(false);
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	p = somebodys();
 	must_classify(x);
 	assert_int_equal(
-		xdp_program__detach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+		xdp_program__detach(p, (int)xn_wire.near, XDP_MODE_NATIVE, 0),
+		0);
 	xdp_program__close(p);
 	must_classify(x);
 	p = somebodys();
 	xdp_close(x); /* we go first */
 	assert_true(is_there(p));
 	assert_int_equal(
-		xdp_program__detach(p, (int)wire.near, XDP_MODE_NATIVE, 0), 0);
+		xdp_program__detach(p, (int)xn_wire.near, XDP_MODE_NATIVE, 0),
+		0);
 	xdp_program__close(p);
 }
 
@@ -265,36 +260,22 @@ static void beside_another_node(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEED_VETH();
+	xn_need();
 	if (!xn_has_dispatcher())
 		skip();
 	opts.no_dispatcher = false;
 	opts.data_port = XK_DATA + 100;
 	pid = xn_holder(hold);
 	x = xn_open(false);
-	xn_attach(x, wire.near);
+	xn_attach(x, xn_wire.near);
 	must_classify(x);
 	xdp_close(x);
-	assert_int_not_equal(xn_program(wire.near), 0);
+	assert_int_not_equal(xn_program(xn_wire.near), 0);
 	xn_kill(pid);
 	opts.data_port = XK_DATA;
 	/* it is still there, and is nobody's who starts now */
-	assert_int_not_equal(xn_program(wire.near), 0);
+	assert_int_not_equal(xn_program(xn_wire.near), 0);
 	assert_true(veth_run("ip link set vx6n xdpdrv off"));
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	have = veth_open(&wire);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	veth_close(&wire);
-	return 0;
 }
 
 int main(void)
@@ -310,5 +291,5 @@ int main(void)
 		cmocka_unit_test(beside_another_node),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, xn_set_up, xn_tear_down);
 }
