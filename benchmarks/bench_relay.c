@@ -120,6 +120,7 @@ static void set_up(const struct run *run)
 		     "half-circuit refused");
 	}
 	memset(sealed, 0, sizeof(sealed));
+	need(run->circuits > 0, "a run without circuits");
 	for (unsigned i = 0; i < FRAMES; i++) {
 		order[i] = port_take(node.port);
 		circuit[i] = i % run->circuits;

@@ -310,9 +310,9 @@ def refusals_say_why_and_udp_runs_instead():
             c.close()
             assert want in a["why"] and "UDP socket" in a["why"], (want, a)
             assert a["backend"] == UDP, a
+            assert p.end() == 0  # all that it said has been heard then
             lines = [x for x in p.text().splitlines() if "warn" in x]
             assert len(lines) == 1 and want in lines[0], lines
-            assert p.end() == 0
         finally:
             p.clean()
 
