@@ -650,7 +650,7 @@ void peer_tell_record(struct node *n, const struct peer *but,
 
 	for (struct peer *p = n->peers; p; p = next) {
 		next = p->next;
-		if (p != but && p->state == PEER_READY && p->hello_got)
+		if (p != but && p->hello_sent) /* else HELLO brings it */
 			send_records(p, &one, 1);
 	}
 }
