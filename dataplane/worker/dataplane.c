@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +15,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/worker/control.h"
+#include "dataplane/worker/memory.h"
 #include "dataplane/worker/worker.h"
 
 #define MTU_USUAL 1500u
@@ -28,8 +28,7 @@ struct dp {
 	struct dp_options o;
 	struct log *log;
 	struct vx6_rand rnd;
-	void *tables;
-	size_t tables_len;
+	struct memory tables;
 	int listen_fd;
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
 	struct port *port;
@@ -46,26 +45,19 @@ static enum vx6_status open_tables(struct dp *dp, char *why)
 	const struct relay_opts ro = { .links_max = dp->o.links,
 				       .halves_max = dp->o.halves };
 	enum vx6_status st;
+	size_t len;
 
-	dp->tables_len = relay_need(&ro);
-	if (dp->tables_len > 0) {
-		dp->tables = mmap(NULL, dp->tables_len, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-				  -1, 0);
-		if (dp->tables == MAP_FAILED)
-			dp->tables = NULL;
-		if (dp->tables == NULL) {
-			snprintf(why, DP_WHY,
-				 "%zu MiB for the tables could not be had: "
-				 "lower --halves or --links",
-				 dp->tables_len >> 20);
-			return VX6_NO_MEMORY;
-		}
-		/* keys: never in a core file */
-		(void)madvise(dp->tables, dp->tables_len, MADV_DONTDUMP);
+	len = relay_need(&ro);
+	if (len > 0 &&
+	    memory_take(&dp->tables, len, memory_node(dp->o.cpu)) != VX6_OK) {
+		snprintf(why, DP_WHY,
+			 "%zu MiB for the tables could not be had: "
+			 "lower --halves or --links",
+			 len >> 20);
+		return VX6_NO_MEMORY;
 	}
 	vx6_rand_init(&dp->rnd);
-	st = relay_init(&dp->relay, &ro, dp->tables, &dp->rnd);
+	st = relay_init(&dp->relay, &ro, dp->tables.at, &dp->rnd);
 	if (st != VX6_OK)
 		snprintf(why, DP_WHY,
 			 "--halves must be between 2 and %u, --links between "
@@ -356,10 +348,9 @@ void dp_close(struct dp *dp)
 	if (dp->listen_fd >= 0)
 		close(dp->listen_fd);
 	port_close(dp->port);
-	if (dp->tables != NULL) {
+	if (dp->tables.at != NULL)
 		relay_wipe(&dp->relay);
-		munmap(dp->tables, dp->tables_len);
-	}
+	memory_free(&dp->tables);
 	sodium_memzero(dp, sizeof(*dp));
 	free(dp);
 }
