@@ -139,7 +139,9 @@ struct config_limits {
 	uint32_t ends;           /* circuits that end here */
 	uint32_t create_rate;    /* per session and second */
 	uint32_t create_burst;
-	uint32_t create_relay_rate; /* from a peer with a relay record */
+	uint32_t create_relay_rate;   /* from a peer with a relay record */
+	uint32_t create_jobs;         /* on the thread pool at once */
+	uint32_t create_session_jobs; /* of one session */
 	uint32_t replay_keys;
 	uint32_t nodes; /* records and hints in the registry */
 	uint32_t hint_days;

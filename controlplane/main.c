@@ -119,7 +119,8 @@ static int take_options(int argc, char **argv, struct config *cfg)
 
 static int serve(struct daemon *d, const struct node_options *opt)
 {
-	struct loop_opts lo = { .prepare = on_prepare,
+	struct loop_opts lo = { .jobs = opt->cfg.limits.create_jobs,
+				.prepare = on_prepare,
 				.signalled = on_signal,
 				.ctx = d };
 	struct state_why why = { "" };

@@ -301,6 +301,7 @@ static void job_done(uv_work_t *work, int status)
 	loop_wake(l);
 	j->next = l->job_free;
 	l->job_free = j;
+	j->run = NULL;
 	l->stats.jobs_now--;
 	done(job, status == UV_ECANCELED ? VX6_CLOSED : VX6_OK);
 }
@@ -325,6 +326,15 @@ enum vx6_status loop_work(struct loop *l, void (*run)(void *job),
 	l->stats.jobs++;
 	l->stats.jobs_now++;
 	return VX6_OK;
+}
+
+void loop_work_end(struct loop *l)
+{
+	for (uint32_t i = 0; l->stats.jobs_now > 0 && i < l->opts.jobs; i++)
+		if (l->jobs[i].run) /* libuv would cancel a done one, too */
+			uv_cancel((uv_req_t *)&l->jobs[i].work);
+	while (l->stats.jobs_now > 0)
+		loop_turn(l, true);
 }
 
 static bool jobs_open(struct loop *l)
@@ -406,9 +416,7 @@ void loop_close(struct loop *l)
 {
 	if (!l)
 		return;
-	/* A job that waits is handed back, one that runs is waited for. */
-	for (uint32_t i = 0; l->stats.jobs_now > 0 && i < l->opts.jobs; i++)
-		uv_cancel((uv_req_t *)&l->jobs[i].work);
+	loop_work_end(l);
 	uv_walk(&l->uv, close_handle, NULL);
 	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
 		continue;

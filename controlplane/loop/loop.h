@@ -160,4 +160,9 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 loop_work(struct loop *l, void (*run)(void *job),
 	  void (*done)(void *job, enum vx6_status st), void *job);
 
+/* loop_work_end does what loop_close does to jobs, for whoever frees what
+ * they work on before: one that runs is waited for, the others are given
+ * back.  The loop turns meanwhile. */
+VX6_NONNULL void loop_work_end(struct loop *l);
+
 #endif

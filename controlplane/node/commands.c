@@ -704,6 +704,31 @@ static void run_service_list(void *ctx, struct api_call *call,
 
 /* ---- counters ---- */
 
+/* CREATE_FAILs by their reason's number, and what the pool has to do. */
+static json_t *json_creates(const struct node *n)
+{
+	static const char *const name[] = {
+#define X(word, no, text) [no] = #word,
+		VX6_FAIL_LIST(X)
+#undef X
+	};
+	json_t *failed = json_object();
+	struct onion_stats o;
+
+	for (unsigned i = 0; i < VX6_COUNT(name); i++)
+		if (name[i] && n->stats.create_fail[i])
+			json_object_set_new(
+				failed, name[i],
+				json_integer(
+					(json_int_t)n->stats.create_fail[i]));
+	onion_stats(n->onion, &o);
+	return json_pack("{s:o, s:I, s:i, s:i, s:i, s:i, s:i}", "failed",
+			 failed, "opened", (json_int_t)n->admit.in, "jobs",
+			 n->admit.cnt, "jobs_most", n->admit.most, "jobs_max",
+			 n->admit.max, "replay_keys", o.keys, "replay_keys_max",
+			 o.keys_max);
+}
+
 static json_t *json_own(const struct node *n)
 {
 	const struct node_stats *s = &n->stats;
@@ -722,17 +747,17 @@ static json_t *json_own(const struct node *n)
 		sum.tx_bytes += k->tx_bytes;
 	}
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:I}",
+		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:I, "
+		"s:I, s:I, s:I, s:I, s:I, s:I}",
 		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
 		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
 		"tx_bytes", (json_int_t)sum.tx_bytes, "drops",
 		dpjson_drops(drop), "strange", (json_int_t)s->udp_strange,
 		"creates_in", (json_int_t)s->create_in, "creates_ok",
 		(json_int_t)s->create_ok, "creates_refused",
-		(json_int_t)s->create_refused, "circuits_built",
-		(json_int_t)s->circuits_built, "circuits_failed",
-		(json_int_t)s->circuits_failed, "control_in",
+		(json_int_t)s->create_refused, "creates", json_creates(n),
+		"circuits_built", (json_int_t)s->circuits_built,
+		"circuits_failed", (json_int_t)s->circuits_failed, "control_in",
 		(json_int_t)s->control_in, "control_out",
 		(json_int_t)s->control_out, "records_in",
 		(json_int_t)s->records_in, "records_refused",

@@ -115,6 +115,8 @@ enum vx6_status node_learn(struct node *n, const struct peer *from,
 				  : VX6_NOT_FOUND;
 
 	st = registry_put(n->reg, &env, rec, proved, node_wall());
+	if (st == VX6_OK && p)
+		peer_note_roles(p, rec);
 	if (st == VX6_OK && known != VX6_NOT_FOUND)
 		peer_moved_home(p, &was, rec, from == p);
 	if (st == VX6_OK &&
@@ -817,8 +819,10 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 		return st;
 	n->chan_slot = calloc(CHANS_MAX, sizeof(*n->chan_slot));
 	n->service = calloc(n->cfg.limits.services, sizeof(*n->service));
-	if (!n->chan_slot || !n->service)
+	n->admit_one = calloc(n->cfg.limits.create_jobs, sizeof(*n->admit_one));
+	if (!n->chan_slot || !n->service || !n->admit_one)
 		return VX6_NO_MEMORY;
+	admit_init(&n->admit, n->admit_one, n->cfg.limits.create_jobs);
 	ids_init(&n->chans, n->chan_slot, CHANS_MAX, 0);
 	st = open_quic(n);
 	if (st == VX6_OK)
@@ -914,6 +918,7 @@ void node_close(struct node *n)
 	if (n->api)
 		commands_close(n);
 	close_traffic(n);
+	loop_work_end(n->loop); /* what jobs work on is freed below */
 	interfaces_close(&n->interfaces);
 	if (n->quic_timer.loop)
 		loop_timer_clear(&n->quic_timer);
@@ -925,10 +930,11 @@ void node_close(struct node *n)
 		loop_udp_close(n->udp[i]);
 	access_free(&n->access);
 	registry_close(n->reg);
-	onion_close(n->onion);
 	empty_graves(n);
+	onion_close(n->onion);
 	free(n->id_slot);
 	free(n->chan_slot);
+	free(n->admit_one);
 	free(n->service);
 	free(n->link);
 	if (n->lock_fd >= 0)

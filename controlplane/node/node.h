@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "controlplane/core/admit.h"
 #include "controlplane/core/ids.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/loop/loop_udp.h"
@@ -42,6 +43,7 @@
 #include "controlplane/service/mux.h"
 #include "controlplane/session/quic.h"
 #include "dataplane/base/rand.h"
+#include "dataplane/wire/msg.h"
 
 struct peer;
 struct relay_circ;
@@ -68,6 +70,7 @@ struct node_stats {
 	uint64_t udp_strange; /* datagrams that are neither QUIC nor cells */
 	uint64_t quic_drop[VX6_STATUS_CNT];
 	uint64_t create_in, create_ok, create_refused;
+	uint64_t create_fail[VX6_FAIL_CNT]; /* by enum vx6_fail */
 	uint64_t circuits_built, circuits_failed;
 	uint64_t cell_drop[VX6_STATUS_CNT]; /* of circuits that end here */
 	uint64_t control_in, control_out;
@@ -80,6 +83,8 @@ struct node {
 	struct config cfg;
 	struct identity id;
 	struct onion *onion;
+	struct admit admit; /* CREATEs on the thread pool */
+	struct admit_one *admit_one;
 	struct registry *reg;
 	struct quic_endpoint *quic;
 	struct loop_udp *udp[CONFIG_LISTEN_MAX];

@@ -655,6 +655,11 @@ void peer_tell_record(struct node *n, const struct peer *but,
 	}
 }
 
+void peer_note_roles(struct peer *p, const struct node_record *rec)
+{
+	p->relay_until_s = rec->roles & NODE_ROLE_RELAY ? rec->expires : 0;
+}
+
 static void on_hello(struct peer *p, const uint8_t *body, size_t len)
 {
 	struct node *n = p->node;
@@ -679,6 +684,8 @@ static void on_hello(struct peer *p, const uint8_t *body, size_t len)
 			 log_status(st), log_i64("clock_ms", p->clock_ms));
 	if (registry_proved(n->reg, p->id, node_wall()) != VX6_OK)
 		log_debug("registry", "not-noted", log_node("peer", p->id));
+	if (node_record(n, p->id, &rec) == VX6_OK) /* perhaps a newer one */
+		peer_note_roles(p, &rec);
 	p->hello_got = true;
 	send_what_we_hold(p);
 	node_via_changed(n);

@@ -70,7 +70,8 @@ struct peer {
 	struct vx6_msg_reader rd;
 	uint8_t *body; /* VX6_MSG_MAX, taken with the session */
 	struct peer_bucket creates, records, wanteds;
-	int64_t clock_ms; /* theirs minus ours, at HELLO */
+	uint64_t relay_until_s; /* its record says relay, and ends then */
+	int64_t clock_ms;       /* theirs minus ours, at HELLO */
 	bool clock_told;
 
 	enum peer_link link;
@@ -183,6 +184,8 @@ VX6_NONNULL void peer_renew(struct peer *p, const char *why);
  * record itself: then it works. */
 VX6_NONNULL void peer_moved_home(struct peer *p, const struct node_record *was,
 				 const struct node_record *is, bool by_itself);
+/* peer_note_roles: rec is p's live record. */
+VX6_NONNULL void peer_note_roles(struct peer *p, const struct node_record *rec);
 /* peer_linked: link.c says that p's link is open now, or failed. */
 VX6_NONNULL void peer_linked(struct peer *p, enum vx6_status st);
 

@@ -13,6 +13,7 @@
 #include "controlplane/core/lack.h"
 #include "controlplane/core/note.h"
 #include "controlplane/loop/log.h"
+#include "controlplane/node/creates.h"
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/ctl.h"
 #include "dataplane/wire/kdf.h"
@@ -30,7 +31,7 @@ struct end { /* of a circuit that ends here.  Secret. */
 
 struct relay_circ {
 	struct node_grave grave;
-	struct relay_circ *next_in_list;
+	struct relay_circ *next_in_list, **at_in_list;
 	struct node *node;
 	uint32_t n;
 	struct hop hop;
@@ -40,6 +41,7 @@ struct relay_circ {
 	struct vx6_slot slot;
 	struct vx6_create_relay secret;
 	uint8_t onion[VX6_ONION_LEN]; /* arrived; then the next hop's */
+	uint8_t e[32];                /* its first key */
 	uint8_t reply[VX6_REPLY_LEN]; /* from behind */
 	bool have_reply;
 	struct peer_wait wait;
@@ -70,12 +72,9 @@ static void unlist(struct relay_circ *c)
 {
 	struct node *n = c->node;
 
-	for (struct relay_circ **at = &n->relays; *at;
-	     at = &(*at)->next_in_list)
-		if (*at == c) {
-			*at = c->next_in_list;
-			break;
-		}
+	*c->at_in_list = c->next_in_list;
+	if (c->next_in_list)
+		c->next_in_list->at_in_list = c->at_in_list;
 	n->relay_cnt--;
 	if (c->hop.end)
 		n->end_cnt--;
@@ -136,6 +135,9 @@ static struct relay_circ *circ_new(struct peer *p, uint32_t back_id)
 	loop_timer_init(&c->timer, n->loop, on_timer, c);
 	peer_hold(p);
 	c->next_in_list = n->relays;
+	c->at_in_list = &n->relays;
+	if (n->relays)
+		n->relays->at_in_list = &c->next_in_list;
 	n->relays = c;
 	n->relay_cnt++;
 	return c;
@@ -361,6 +363,7 @@ static void send_fail(struct peer *p, uint32_t back_id, enum vx6_fail why)
 						  .reason = (uint8_t)why });
 	peer_send(p, VX6_MSG_CREATE_FAIL, body, sizeof(body));
 	p->node->stats.create_refused++;
+	p->node->stats.create_fail[why]++;
 }
 
 static void send_destroy(struct peer *p, uint32_t id, enum vx6_destroy why)
@@ -466,9 +469,6 @@ static enum hop_ev judge(struct relay_circ *c)
 {
 	struct node *n = c->node;
 
-	if (c->opened == VX6_OK)
-		c->opened = onion_seen(n->onion, c->secret.e, c->slot.expires,
-				       node_wall());
 	if (c->opened != VX6_OK)
 		return HOP_EV_REFUSED;
 	c->hop.times.life_ns = (uint64_t)c->slot.lifetime_min * 60u * VX6_SEC;
@@ -491,75 +491,46 @@ static void job_done(void *job, enum vx6_status st)
 
 	c->pending--;
 	c->in_job = false;
+	if (st == VX6_OK)
+		st = c->opened;
+	c->opened = creates_done(c->node, c->e, c->slot.expires, st);
 	if (c->zombie) {
 		vx6_create_relay_wipe(&c->secret);
 		free_later(c);
 		return;
 	}
-	if (st != VX6_OK)
-		c->opened = st;
 	step(c, judge(c), 0);
-}
-
-static enum vx6_status admit(struct peer *p, const struct vx6_msg_create *m,
-			     enum vx6_fail *why)
-{
-	struct node *n = p->node;
-	const struct config_limits *l = &n->cfg.limits;
-	struct node_record rec;
-	bool relay = node_record(n, p->id, &rec) == VX6_OK &&
-		     (rec.roles & NODE_ROLE_RELAY);
-
-	*why = VX6_FAIL_NO_LINK;
-	if (p->link != PEER_LINK_OPEN || m->link != p->index)
-		return VX6_NO_LINK;
-	*why = VX6_FAIL_HANDSHAKE;
-	if (m->handshake != VX6_HANDSHAKE)
-		return VX6_UNSUPPORTED;
-	*why = VX6_FAIL_RATE;
-	if (!peer_bucket_take(&p->creates,
-			      relay ? l->create_relay_rate : l->create_rate,
-			      relay ? l->create_relay_rate : l->create_burst,
-			      loop_now(n->loop)))
-		return VX6_RATE;
-	*why = VX6_FAIL_CLOSING;
-	if (n->closing)
-		return VX6_CLOSED;
-	*why = VX6_FAIL_NO_ROOM;
-	return n->ids.cnt - n->ids.used < 4 ? VX6_NO_ROOM : VX6_OK;
 }
 
 void relay_on_create(struct peer *p, const uint8_t *body, size_t len)
 {
 	struct node *n = p->node;
 	struct vx6_msg_create m;
+	const struct onion_key *key;
 	enum vx6_fail why;
 
 	n->stats.create_in++;
 	if (vx6_msg_create_parse(&m, body, len) != VX6_OK)
 		return;
-	if (admit(p, &m, &why) != VX6_OK) {
+	if (creates_admit(p, &m, &key, &why) != VX6_OK) {
 		send_fail(p, m.back_id, why);
-		return;
-	}
-	const struct onion_key *key = onion_find(n->onion, m.kid);
-
-	if (!key) {
-		send_fail(p, m.back_id, VX6_FAIL_UNKNOWN_KEY);
 		return;
 	}
 	struct relay_circ *c = circ_new(p, m.back_id);
 
 	if (!c) {
+		admit_leave(&n->admit, m.onion);
 		send_fail(p, m.back_id, VX6_FAIL_NO_ROOM);
 		return;
 	}
 	memcpy(c->onion, m.onion, sizeof(c->onion));
+	memcpy(c->e, m.onion, sizeof(c->e));
 	c->key = *key;
 	c->pending++;
 	c->in_job = true;
 	if (loop_work(n->loop, job_run, job_done, c) != VX6_OK) {
 		c->opened = VX6_NO_ROOM;
+		admit_leave(&n->admit, c->e);
 		c->pending--;
 		c->in_job = false;
 		sodium_memzero(&c->key, sizeof(c->key));

@@ -230,10 +230,11 @@ static bool look(const struct onion *o, struct set *s, const uint8_t print[12],
 	return false;
 }
 
-static enum vx6_status remember(struct onion *o, const uint8_t e[32],
-				uint32_t expires)
+/* Where e is to stand, with its fingerprint in hash. */
+static enum vx6_status place_of(const struct onion *o, const uint8_t e[32],
+				uint8_t hash[crypto_shorthash_siphashx24_BYTES],
+				struct entry **to)
 {
-	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
 	struct entry *room[2];
 	unsigned free_cnt[2];
 
@@ -245,15 +246,32 @@ static enum vx6_status remember(struct onion *o, const uint8_t e[32],
 	if (look(o, a, print, &room[0], &free_cnt[0]) ||
 	    look(o, b, print, &room[1], &free_cnt[1]))
 		return VX6_REPLAYED;
-	struct entry *to = free_cnt[1] > free_cnt[0] ? room[1] : room[0];
-	if (to == NULL || o->live >= o->stats.keys_max)
-		return VX6_NO_ROOM;
-	memcpy(to->print, print, sizeof(to->print));
+	*to = free_cnt[1] > free_cnt[0] ? room[1] : room[0];
+	return *to == NULL || o->live >= o->stats.keys_max ? VX6_NO_ROOM
+							   : VX6_OK;
+}
+
+static enum vx6_status remember(struct onion *o, const uint8_t e[32],
+				uint32_t expires)
+{
+	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
+	struct entry *to;
+	enum vx6_status st = place_of(o, e, hash, &to);
+
+	if (st != VX6_OK)
+		return st;
+	memcpy(to->print, hash + 4, sizeof(to->print));
 	atomic_signal_fence(memory_order_release); /* killed here: still free */
 	to->expires = expires;
 	o->ring[expires % SECONDS]++;
 	o->live++;
 	return VX6_OK;
+}
+
+static void count_refused(struct onion *o, enum vx6_status st)
+{
+	o->stats.replayed += st == VX6_REPLAYED;
+	o->stats.no_room += st == VX6_NO_ROOM;
 }
 
 enum vx6_status onion_seen(struct onion *o, const uint8_t e[32],
@@ -266,8 +284,18 @@ enum vx6_status onion_seen(struct onion *o, const uint8_t e[32],
 	}
 	enum vx6_status st = remember(o, e, expires);
 	o->stats.seen += st == VX6_OK;
-	o->stats.replayed += st == VX6_REPLAYED;
-	o->stats.no_room += st == VX6_NO_ROOM;
+	count_refused(o, st);
+	return st;
+}
+
+enum vx6_status onion_ask(struct onion *o, const uint8_t e[32], uint32_t now_s)
+{
+	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
+	struct entry *to;
+
+	advance(o, now_s);
+	enum vx6_status st = place_of(o, e, hash, &to);
+	count_refused(o, st);
 	return st;
 }
 

@@ -31,7 +31,7 @@
  *
  * Ownership: onion_open allocates.  Secret: wiped on close and rotation.
  * Threads: one; give a pool's thread a copy of struct onion_key.
- * Cost: onion_seen touches 4 cache lines; 32 bytes a key of memory. */
+ * Cost: onion_seen and onion_ask touch 4 cache lines; 32 bytes a key of memory. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,7 +64,7 @@ struct onion_options {
 struct onion_stats {
 	uint32_t keys; /* remembered now */
 	uint32_t keys_max;
-	uint64_t seen, replayed, no_room, expired; /* answers of onion_seen */
+	uint64_t seen, replayed, no_room, expired; /* answers */
 	bool named; /* the memory outlives the process */
 	bool fresh; /* onion_open found none that could be used */
 };
@@ -100,6 +100,12 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status onion_seen(struct onion *o,
 						      const uint8_t e[32],
 						      uint32_t expires,
 						      uint32_t now_s);
+
+/* onion_ask says before a slot is open what onion_seen would say of its e,
+ * as far as that can be known: VX6_OK, VX6_REPLAYED, VX6_NO_ROOM.  It
+ * remembers nothing: of e's sender nothing is proved yet. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+onion_ask(struct onion *o, const uint8_t e[32], uint32_t now_s);
 
 VX6_NONNULL void onion_stats(const struct onion *o, struct onion_stats *s);
 

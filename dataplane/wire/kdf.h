@@ -8,6 +8,7 @@
  * the process has called.  Secrets that these functions hold in between
  * are wiped before they return. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,11 @@ VX6_NONNULL void vx6_key(uint8_t *out, size_t len, const uint8_t prk[32],
  * then zero. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 vx6_dh(uint8_t out[32], const uint8_t secret[32], const uint8_t point[32]);
+
+/* vx6_point_is_small: point has a small order, so DH with it is zero for
+ * every secret; no honest sender draws one.  Cheap, and not in constant
+ * time: points are public. */
+VX6_MUST_CHECK VX6_NONNULL bool vx6_point_is_small(const uint8_t point[32]);
 
 /* vx6_seal is SEAL(k, ad, p): len + 16 bytes to out; out == p is fine. */
 VX6_NONNULL_ARGS(1, 2)

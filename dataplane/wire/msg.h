@@ -159,6 +159,7 @@ enum vx6_fail {
 #define X(name, no, text) VX6_FAIL_##name = no,
 	VX6_FAIL_LIST(X)
 #undef X
+		VX6_FAIL_CNT
 };
 
 /* Why a circuit ends; for the neighbour alone. */

@@ -602,6 +602,36 @@ static void clocks_that_fall_back(void **state)
 	onion_close(o);
 }
 
+/* Of a CREATE that is not open yet only E is known, and nobody vouches for
+ * it: the answer is onion_seen's, and nothing is kept. */
+static void asking_remembers_nothing(void **state)
+{
+	struct onion_stats s;
+	uint8_t e[32];
+
+	(void)state;
+	need_mem();
+	struct onion *o = open_at(1024, NOW);
+	for (uint32_t i = 0; i < 5000; i++) { /* garbage */
+		e_of(i, e);
+		assert_int_equal(onion_ask(o, e, NOW), VX6_OK);
+	}
+	onion_stats(o, &s);
+	assert_int_equal(s.keys, 0);
+	for (uint32_t i = 0; i < 1024; i++)
+		assert_int_equal(seen(o, i, NOW + 60, NOW), VX6_OK);
+	e_of(1023, e);
+	assert_int_equal(onion_ask(o, e, NOW + 60), VX6_REPLAYED);
+	e_of(1024, e);
+	assert_int_equal(onion_ask(o, e, NOW + 60), VX6_NO_ROOM);
+	e_of(1023, e);
+	assert_int_equal(onion_ask(o, e, NOW + 61), VX6_OK); /* forgotten */
+	onion_stats(o, &s);
+	assert_int_equal(s.replayed, 1);
+	assert_int_equal(s.no_room, 1);
+	onion_close(o);
+}
+
 static void replays_end_when_the_slot_does(void **state)
 {
 	static const struct {
@@ -800,6 +830,7 @@ int main(void)
 		IN_MEM(keys_rotate),
 		IN_MEM(clocks_that_fall_back),
 		IN_MEM(replays_end_when_the_slot_does),
+		IN_MEM(asking_remembers_nothing),
 		IN_MEM(agrees_with_the_model),
 		IN_MEM(full_at_the_limit_and_not_before),
 		IN_MEM(a_kill_forgets_nothing),

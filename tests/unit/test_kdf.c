@@ -138,6 +138,16 @@ static void small_order_points_are_refused(void **state)
 		memset(out, 0xee, sizeof(out));
 		assert_int_equal(vx6_dh(out, k, u), VX6_BAD_KEY);
 		assert_true(sodium_is_zero(out, sizeof(out)));
+		assert_true(vx6_point_is_small(u));
+		u[31] |= 0x80; /* a bit that X25519 does not look at */
+		assert_int_equal(vx6_dh(out, k, u), VX6_BAD_KEY);
+		assert_true(vx6_point_is_small(u));
+		for (unsigned bit = 0; bit < 255; bit++) {
+			u[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_int_equal(vx6_point_is_small(u),
+					 vx6_dh(out, k, u) != VX6_OK);
+			u[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
 	}
 }
 

@@ -408,6 +408,28 @@ static void close_hands_jobs_back(void **state)
 	assert_int_equal(j.done + j.cancelled, 64);
 }
 
+/* Whoever frees what jobs work on asks for their end; the loop goes on. */
+static void jobs_end_before_the_loop(void **state)
+{
+	struct jobs j = { .loop_thread = pthread_self() };
+	struct loop *l = plain_loop();
+	pthread_t helper;
+
+	(void)state;
+	sem_init(&j.gate, 0, 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(loop_work(l, job_run, job_done, &j), VX6_OK);
+	assert_int_equal(pthread_create(&helper, NULL, open_gate, &j), 0);
+	loop_work_end(l);
+	assert_int_equal(j.done + j.cancelled, 64);
+	pthread_join(helper, NULL);
+	loop_work_end(l);
+	assert_int_equal(loop_work(l, job_run, job_done, &j), VX6_OK);
+	loop_work_end(l);
+	assert_int_equal(j.done + j.cancelled, 65);
+	loop_close(l);
+}
+
 /* ---- signals ---- */
 
 static void on_signal(void *ctx, int signo)
@@ -794,6 +816,7 @@ int main(void)
 		cmocka_unit_test(hang_up_is_seen),
 		cmocka_unit_test(jobs_are_bounded),
 		cmocka_unit_test(close_hands_jobs_back),
+		cmocka_unit_test(jobs_end_before_the_loop),
 		cmocka_unit_test(second_signal_ends),
 		cmocka_unit_test(run_until_stop),
 		cmocka_unit_test(udp_splits_batches),
