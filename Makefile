@@ -38,8 +38,8 @@ TOP   := $(CURDIR)
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
 
-ACTIONS := all lib test demo check san bench mutants fuzz vectors \
-	install uninstall deb
+ACTIONS := all lib test demo check san bench bench-dataplane mutants fuzz \
+	vectors install uninstall deb
 NEEDS_DEV := check fuzz deb
 ALONE   := help clean
 
@@ -51,8 +51,8 @@ VX6_NATIVE ?= $(if $(filter debian13,$(HOST_OS)),1,0)
 .PHONY: $(ACTIONS) $(ALONE) FORCE
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-	sort | while IFS='|' read -r t s; do printf '  make %-9s %s\n' "$$t" "$$s"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+	sort | while IFS='|' read -r t s; do printf '  make %-15s %s\n' "$$t" "$$s"; done
 
 clean: ## remove what was built (the cached build root stays)
 	rm -rf $(BUILD)
@@ -296,6 +296,9 @@ bench: ## the figures: JSON Lines on stdout, a table on stderr; BENCH=name runs 
 	+@$(MAKE) --no-print-directory all >&2
 	@test -x benchmarks/run || { echo 'make bench: there is no benchmarks/run' >&2; exit 1; }
 	$(Q)$(call run_env,$(BUILD)) benchmarks/run
+
+bench-dataplane: ## the data plane's figures (dp.*) alone, a few minutes
+	+@$(MAKE) --no-print-directory bench BENCH=dp.
 
 # One clang-tidy result a file, empty when it is content; made anew when the
 # file's object is, so a second `make check` asks only about what changed.

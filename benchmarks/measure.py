@@ -195,7 +195,7 @@ def emit(lab, name, samples, unit, baseline=None, base=None, **more):
     text = f"  lab.{name:<28}"
     text += "no value" if value is None else \
         f"{value:>10.6g} {unit:<9} ({line['min']:.4g} .. {line['max']:.4g})"
-    if under:
+    if line["ratio"]:
         text += f"  {baseline} {under:.4g}  ratio {line['ratio']:.2f}"
     say(text + ("" if line["valid"] else
                f"  INVALID: {'; '.join(line['faults'])[:300]}"))
@@ -242,9 +242,17 @@ def rate(samples, size, args, where, digest, during=None):
 
 # ---- the run ----
 
+def matches(only, name):
+    """A name's beginning, "dp.veth", or a part of it, "failover": "dp."
+    stands in "lab.relay3.udp.throughput" as well."""
+    if only.startswith(("dp.", "lab.")):
+        return name.startswith(only)
+    return only in name
+
+
 def run(script, make, only):
     chosen = [(f, names) for f, names in STAGES
-              if any(only in name for name in names)]
+              if any(matches(only, name) for name in names)]
     if not chosen:
         say(f"{script}: no figure is called {only}")
         return 2
@@ -279,8 +287,10 @@ def interrupted(signo, frame):
 
 
 def main(script, make):
-    if sys.argv[1:] == ["--list"]:
-        print("\n".join(n for _, names in STAGES for n in names))
+    if sys.argv[1:2] == ["--list"]:
+        only = sys.argv[2] if len(sys.argv) > 2 else ""
+        print("\n".join(n for _, names in STAGES for n in names
+                        if matches(only, n)))
         return 0
     for s in SIGNALS:
         signal.signal(s, interrupted)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bench_dataplane_null: everything but the AEAD (dp.h).
+ *
+ *     bench_dataplane_null [name]     only figures whose name holds this
+ *
+ * The functions below are all of aead.h that moves bulk bytes.  They are
+ * linked in aead.o's place, so the pipeline is the product's own to the last
+ * call, and that call does nothing: text and tag stay as they are.  Nonces,
+ * bins of equal length and prefetching, and header protection's AES, are
+ * live.  Keys are suite 3's, whose pipeline has the least beside its AEAD.
+ *
+ * JSON Lines on stdout, a table on stderr. */
+#include <sodium.h>
+#include <string.h>
+
+#include "benchmarks/dp.h"
+#include "dataplane/wire/aead/impl.h"
+
+enum vx6_status vx6_aead_start(void)
+{
+	vx6_aes_start();
+	return sodium_init() < 0 ? VX6_UNSUPPORTED : VX6_OK;
+}
+
+const char *vx6_aead_impl_name(void)
+{
+	return "null";
+}
+
+enum vx6_status vx6_aead_force(enum vx6_aead_impl impl)
+{
+	(void)impl;
+	return VX6_OK;
+}
+
+bool vx6_aead_offers(enum vx6_alg alg)
+{
+	(void)alg;
+	return true;
+}
+
+size_t vx6_aead_state_len(enum vx6_alg alg)
+{
+	(void)alg;
+	return 16;
+}
+
+enum vx6_status vx6_aead_ref_init(struct vx6_aead_ref *r, enum vx6_alg alg,
+				  const uint8_t *key, void *state)
+{
+	*r = (struct vx6_aead_ref){ .state = state,
+				    .alg = (uint8_t)alg,
+				    .impl = VX6_IMPL_OWN };
+	memcpy(state, key, 16);
+	return VX6_OK;
+}
+
+void vx6_aead_ref_seal(struct vx6_aead_ref r, const uint8_t *nonce,
+		       const void *ad, size_t ad_len, uint8_t *dst,
+		       const uint8_t *src, size_t len)
+{
+	(void)r;
+	(void)nonce;
+	(void)ad;
+	(void)ad_len;
+	(void)dst;
+	(void)src;
+	(void)len;
+}
+
+enum vx6_status vx6_aead_ref_open(struct vx6_aead_ref r, const uint8_t *nonce,
+				  const void *ad, size_t ad_len, uint8_t *dst,
+				  const uint8_t *src, size_t len)
+{
+	vx6_aead_ref_seal(r, nonce, ad, ad_len, dst, src, len);
+	return VX6_OK;
+}
+
+enum vx6_status vx6_aead_init(struct vx6_aead *a, enum vx6_alg alg,
+			      const uint8_t *key)
+{
+	struct vx6_aead_ref r;
+
+	a->alg = (uint8_t)alg;
+	return vx6_aead_ref_init(&r, alg, key, a->state);
+}
+
+void vx6_aead_seal(const struct vx6_aead *a, const uint8_t *nonce,
+		   const void *ad, size_t ad_len, uint8_t *dst,
+		   const uint8_t *src, size_t len)
+{
+	const struct vx6_aead_ref r = { a->state, a->alg, a->impl };
+
+	vx6_aead_ref_seal(r, nonce, ad, ad_len, dst, src, len);
+}
+
+enum vx6_status vx6_aead_open(const struct vx6_aead *a, const uint8_t *nonce,
+			      const void *ad, size_t ad_len, uint8_t *dst,
+			      const uint8_t *src, size_t len)
+{
+	vx6_aead_seal(a, nonce, ad, ad_len, dst, src, len);
+	return VX6_OK;
+}
+
+void vx6_aead_wipe(struct vx6_aead *a)
+{
+	memset(a, 0, sizeof(*a));
+}
+
+void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
+{
+	(void)m;
+	(void)n;
+	(void)len;
+}
+
+void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
+{
+	(void)len;
+	for (unsigned i = 0; i < n; i++)
+		m[i].ok = true;
+}
+
+#define ROW(role, size, circuits)                                              \
+	{                                                                      \
+		{ role, VX6_SUITE_AEGIS128L, size, circuits }, \
+                DP_NOTHING      \
+}
+
+static const struct dp_figure figures[] = {
+	ROW(DP_FORWARD, 1200, 1024),    ROW(DP_BACKWARD, 1200, 1024),
+	ROW(DP_SPLICE, 1200, 1024),     ROW(DP_FORWARD, 128, 1024),
+	ROW(DP_FORWARD, 512, 1024),     ROW(DP_FORWARD, 1400, 1024),
+	ROW(DP_FORWARD, 1200, 1),       ROW(DP_FORWARD, 1200, 32768),
+	ROW(DP_FORWARD, 1200, 1048575),
+};
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	return dp_main(figures, VX6_COUNT(figures), "null", argv);
+}

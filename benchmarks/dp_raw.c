@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipsec-mb's direct GCM call where the host has it, else what our own calls
+ * lead to; one message a call. */
+#include <intel-ipsec-mb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "benchmarks/dp.h"
+
+#define AHEAD 4u
+#define LINES 4u /* of a frame, fetched ahead: the CPU sees the rest itself */
+
+struct dp_raw {
+	struct dp_case c;
+	IMB_MGR *mgr;             /* NULL: no such call */
+	struct gcm_key_data *gcm; /* one a half-circuit that opens or seals, */
+	struct vx6_aead *aead;    /* or these */
+	uint8_t *at[DP_FRAMES];   /* where H8 lies */
+};
+
+static uint32_t keys_of(const struct dp_case *c)
+{
+	return c->role == DP_SPLICE ? 2 * c->circuits : c->circuits;
+}
+
+/* A key's half-circuit: the other legs stand behind. */
+static struct abi_half half_of(const struct dp_case *c, uint32_t key)
+{
+	return key < c->circuits ? dp_half_of(c, key)
+				 : dp_leg_of(c, key - c->circuits);
+}
+
+static void *room(const struct dp_case *c, size_t each)
+{
+	void *mem = aligned_alloc(64, keys_of(c) * ((each + 63) / 64 * 64));
+
+	dp_need(mem != NULL, "no memory for the baseline's keys");
+	return mem;
+}
+
+static enum vx6_alg alg_of(unsigned suite)
+{
+	switch (suite) {
+	case VX6_SUITE_AES256_GCM: return VX6_ALG_AES256_GCM;
+	case VX6_SUITE_AEGIS128L: return VX6_ALG_AEGIS128L;
+	default: return VX6_ALG_CHACHA20_POLY1305;
+	}
+}
+
+struct dp_raw *dp_raw_open(const struct dp_rig *rig)
+{
+	struct dp_raw *raw = calloc(1, sizeof(*raw));
+	const struct dp_case *c = &rig->c;
+	uint32_t n = keys_of(c);
+
+	dp_need(raw != NULL, "no memory");
+	raw->c = *c;
+	if (c->suite == VX6_SUITE_AES256_GCM &&
+	    strstr(vx6_aead_impl_name(), "ipsec-mb") != NULL) {
+		raw->mgr = alloc_mb_mgr(0);
+		dp_need(raw->mgr != NULL, "no ipsec-mb");
+		init_mb_mgr_auto(raw->mgr, NULL);
+		raw->gcm = room(c, sizeof(*raw->gcm));
+		for (uint32_t i = 0; i < n; i++)
+			IMB_AES256_GCM_PRE(raw->mgr, half_of(c, i).key,
+					   &raw->gcm[i]);
+		return raw;
+	}
+	raw->aead = room(c, sizeof(*raw->aead));
+	for (uint32_t i = 0; i < n; i++)
+		dp_need(vx6_aead_init(&raw->aead[i], alg_of(c->suite),
+				      half_of(c, i).key) == VX6_OK,
+			"no AEAD");
+	return raw;
+}
+
+void dp_raw_close(struct dp_raw *raw)
+{
+	if (raw == NULL)
+		return;
+	if (raw->mgr != NULL)
+		free_mb_mgr(raw->mgr);
+	free(raw->gcm);
+	free(raw->aead);
+	free(raw);
+}
+
+const char *dp_raw_name(const struct dp_raw *raw)
+{
+	return raw->mgr != NULL ? "ipsec-mb, direct" : "raw AEAD";
+}
+
+static void one(const struct dp_raw *raw, uint32_t key, uint8_t *h8,
+		uint32_t no, size_t len, bool open)
+{
+	uint8_t nonce[16] = { 0 }, tag[16], *p = h8 + 8;
+	struct gcm_context_data ctx;
+
+	memcpy(nonce, &no, sizeof(no));
+	if (raw->mgr != NULL && open)
+		IMB_AES256_GCM_DEC(raw->mgr, &raw->gcm[key], &ctx, p, p, len,
+				   nonce, h8, 8, tag, 16);
+	else if (raw->mgr != NULL)
+		IMB_AES256_GCM_ENC(raw->mgr, &raw->gcm[key], &ctx, p, p, len,
+				   nonce, h8, 8, tag, 16);
+	else if (!open)
+		vx6_aead_seal(&raw->aead[key], nonce, h8, 8, p, p, len);
+	else if (vx6_aead_open(&raw->aead[key], nonce, h8, 8, p, p, len + 16) ==
+		 VX6_OK)
+		abort(); /* cannot be: these bytes are no ciphertext */
+}
+
+static void fetch(const struct dp_raw *raw, uint32_t key, const uint8_t *h8)
+{
+	const uint8_t *k = raw->mgr != NULL ? (const uint8_t *)&raw->gcm[key]
+					    : raw->aead[key].state;
+	size_t len = raw->mgr != NULL ? sizeof(*raw->gcm) : 64;
+
+	for (size_t i = 0; i < LINES; i++)
+		vx6_prefetch_w(h8 + i * VX6_CACHELINE);
+	for (size_t i = 0; i < len; i += VX6_CACHELINE)
+		vx6_prefetch(k + i);
+}
+
+static void all(struct dp_raw *raw, const struct dp_rig *rig, uint32_t first,
+		size_t len, bool open, bool ahead)
+{
+	for (uint32_t i = 0; i < DP_FRAMES; i++) {
+		uint32_t next = i + AHEAD;
+
+		if (ahead && next < DP_FRAMES)
+			fetch(raw, first + rig->circuit[next], raw->at[next]);
+		one(raw, first + rig->circuit[i], raw->at[i], i, len, open);
+	}
+}
+
+double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig, bool ahead)
+{
+	const struct dp_case *c = &raw->c;
+	/* what the relay opens is the layer's plaintext; it seals H8 as well */
+	size_t plain = c->size - VX6_CELL_HDR - VX6_LEN_MIN;
+	size_t whole = c->size - 8;
+	double t;
+
+	for (unsigned i = 0; i < DP_FRAMES; i++)
+		raw->at[i] = rig->node.port->mem +
+			     (size_t)rig->order[i]->index * NET_FRAME_LEN +
+			     NET_FRAME_FRONT + 8;
+	t = dp_cpu_ns();
+	if (c->role == DP_BACKWARD)
+		all(raw, rig, 0, whole, false, ahead);
+	else
+		all(raw, rig, 0, plain, true, ahead);
+	if (c->role == DP_SPLICE)
+		all(raw, rig, c->circuits, plain, false, ahead);
+	return dp_cpu_ns() - t;
+}
