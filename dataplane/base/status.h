@@ -36,6 +36,7 @@
 	X(EXHAUSTED,   DROP,  "half-circuit has used all its counters")    \
 	X(NO_ROUTE,    DROP,  "outgoing link has no address")              \
 	X(RATE,        SHED,  "more than its rate allows")                 \
+	X(CONGESTED,   SHED,  "more than the way out takes")               \
 	X(NO_ROOM,     SHED,  "a configured limit is reached")             \
 	X(AGAIN,       SHED,  "would block; try when writable")            \
 	X(EXISTS,      CLOSE, "there is one already")                      \

@@ -38,6 +38,8 @@ struct VX6_ALIGNED(VX6_CACHELINE) net_frame {
 	uint32_t link;        /* to send: our index of the link, 0 = none;
 				 all frames of one link and one burst have
 				 the same peer and self */
+	uint32_t half;        /* to send: id of the half-circuit of others that
+				 it belongs to, 0 = of our own */
 };
 
 _Static_assert(sizeof(struct net_frame) == VX6_CACHELINE, "one line");
