@@ -38,7 +38,7 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
-#define ABI_VERSION  2u
+#define ABI_VERSION  3u
 #define ABI_MSG_LEN  1024u
 #define ABI_NOTE_LEN 96u
 #define ABI_CTL_LEN  512u /* body of a control cell's message */

@@ -39,6 +39,7 @@
 	X(CONGESTED,   SHED,  "more than the way out takes")               \
 	X(NO_ROOM,     SHED,  "a configured limit is reached")             \
 	X(AGAIN,       SHED,  "would block; try when writable")            \
+	X(HANDED_OFF,  SHED,  "the worker it belongs to has no room")      \
 	X(EXISTS,      CLOSE, "there is one already")                      \
 	X(NOT_FOUND,   CLOSE, "there is none")                             \
 	X(DENIED,      CLOSE, "not allowed")                               \

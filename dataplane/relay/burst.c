@@ -20,6 +20,7 @@ struct lane { /* what one cell carries from phase to phase */
 	uint16_t len;  /* of C, likewise */
 	uint16_t came; /* size of the datagram that came, for the counters */
 	uint8_t kind;
+	bool away; /* another worker seals it */
 };
 
 /* Survivors close ranks; as a rule all of them stand right already. */
@@ -50,6 +51,8 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 			in = live_link(r, index);
 			if (vx6_unlikely(in == NULL))
 				st = VX6_NO_LINK;
+			else
+				assert(ours(r, index));
 		}
 		if (vx6_unlikely(st != VX6_OK)) {
 			drop(r, out, f[i], NULL, st);
@@ -128,20 +131,24 @@ static bool crosses(const struct lane *l)
 	return vx6_unlikely(l->to != l->h);
 }
 
-/* A terminal has no way out but that of the half it is spliced to; NULL:
- * none at all. */
-static struct relay_half *way_out(const struct relay *r, struct relay_half *h)
+/* A terminal has no way out but that of the half it is spliced to, which
+ * may be another worker's; neither: none at all. */
+static void way_out(const struct relay *r, struct lane *l)
 {
-	struct relay_half *to;
+	const struct relay_half *h = l->h;
 
+	l->to = l->h;
 	if (vx6_likely(h->kind != ABI_HALF_FORWARD || h->out_link != 0))
-		return h;
+		return;
+	l->to = NULL;
 	if (h->out_id == 0)
-		return NULL;
-	to = &r->half[idx_of(h->out_id)];
-	vx6_prefetch_w(to);
-	vx6_prefetch(&to->key);
-	return to;
+		return;
+	l->away = h->seals != r->opts.worker;
+	if (l->away)
+		return;
+	l->to = &r->half[idx_of(h->out_id)];
+	vx6_prefetch_w(l->to);
+	vx6_prefetch(&l->to->key);
 }
 
 static unsigned find(struct relay *r, struct lane *lane, unsigned n,
@@ -158,7 +165,7 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 			     st);
 			continue;
 		}
-		l->to = way_out(r, l->h);
+		way_out(r, l);
 		keep(lane, kept++, i);
 	}
 	return kept;
@@ -173,11 +180,13 @@ static enum vx6_status fresh_forward(const struct relay *r, struct lane *l,
 
 	if (st != VX6_OK || l->kind != VX6_KIND_DATA)
 		return st;
-	if (vx6_unlikely(l->to == NULL))
+	if (vx6_unlikely(l->to == NULL && !l->away))
 		return VX6_NO_ROUTE; /* the terminal, and no splice */
 	if (vx6_unlikely(l->len < VX6_LEN_MIN + VX6_LAYER_LEN))
 		return VX6_BAD_SIZE;
-	if (crosses(l)) { /* one layer less and one more: it stays there */
+	if (vx6_unlikely(l->away))
+		return VX6_OK; /* who seals it judges the rest */
+	if (crosses(l)) {      /* one layer less and one more: it stays there */
 		if (now >= l->to->expires_ns)
 			return VX6_EXPIRED;
 		l->q = l->f->data;
@@ -401,7 +410,7 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
 		accepted(r, l, now);
 		if (vx6_likely(l->kind == VX6_KIND_DATA)) {
 			st = inner_ok(l);
-			if (st == VX6_OK && crosses(l))
+			if (st == VX6_OK && crosses(l) && !l->away)
 				st = cross(r, l, now);
 			if (vx6_likely(st == VX6_OK))
 				return true;
@@ -417,6 +426,21 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
 	else
 		done(out, l->f);
 	return false;
+}
+
+/* What is over of the cell that came, its header, says what it is now:
+ *
+ *     from 4 | to 4 | size of what came 2 | 6 | P */
+static void go_away(const struct lane *l, struct relay_out *out)
+{
+	uint8_t *p = l->f->data;
+
+	vx6_put32(p, l->h->id);
+	vx6_put32(p + 4, l->h->out_id);
+	vx6_put16(p + 8, l->came);
+	l->f->len = l->len; /* 16 + P, as C was P + 16 */
+	l->f->link = l->h->seals;
+	out->away[out->away_cnt++] = l->f;
 }
 
 static unsigned judge_all(struct relay *r, struct lane *lane, unsigned n,
@@ -436,6 +460,10 @@ static unsigned judge_all(struct relay *r, struct lane *lane, unsigned n,
 			if (!judge(r, l, now, out))
 				continue;
 			r->n.forwarded++;
+			if (vx6_unlikely(l->away)) {
+				go_away(l, out);
+				continue;
+			}
 		} else {
 			accepted(r, l, now);
 			r->n.backwarded++;
@@ -511,4 +539,50 @@ void relay_burst(struct relay *r, struct net_frame *const f[], unsigned n,
 	RELAY_PHASE(splice);
 	send_all(r, lane, n, now_ns, out);
 	RELAY_PHASE(send);
+}
+
+/* ---- join: what another worker has opened ---- */
+
+static enum vx6_status join_one(struct relay *r, struct lane *l, uint64_t now)
+{
+	const uint8_t *p = l->f->data;
+	struct relay_half *to = live_half(r, vx6_get32(p + 4));
+	enum vx6_status st;
+
+	if (to == NULL || to->kind != ABI_HALF_BACKWARD ||
+	    to->spliced_from != vx6_get32(p))
+		return VX6_NO_CIRCUIT;
+	l->to = to;
+	if (now >= to->expires_ns)
+		return VX6_EXPIRED;
+	l->out = &r->link[to->out_link];
+	l->size = out_fits(l->out, to->size_out, l->len, &st);
+	return st == VX6_OK ? cross(r, l, now) : st;
+}
+
+void relay_join(struct relay *r, struct net_frame *const f[], unsigned n,
+		uint64_t now_ns, struct relay_out *out)
+{
+	struct lane lane[RELAY_BURST];
+	unsigned kept = 0;
+
+	assert(n <= RELAY_BURST);
+	out_reset(out);
+	for (unsigned i = 0; i < n; i++) {
+		struct lane *l = &lane[kept];
+		enum vx6_status st;
+
+		*l = (struct lane){ .f = f[i],
+				    .q = f[i]->data,
+				    .len = f[i]->len,
+				    .came = vx6_get16(f[i]->data + 8) };
+		st = join_one(r, l, now_ns);
+		if (vx6_unlikely(st != VX6_OK))
+			drop(r, out, l->f, l->to, st);
+		else
+			kept++;
+	}
+	splice_all(r, lane, kept);
+	send_all(r, lane, kept, now_ns, out);
+	r->moved |= kept > 0;
 }

@@ -47,6 +47,12 @@ VX6_NONNULL static inline struct relay_link *live_link(const struct relay *r,
 	return vx6_likely(l->used) ? l : NULL;
 }
 
+/* ours: this worker speaks for the link. */
+VX6_NONNULL static inline bool ours(const struct relay *r, uint32_t link)
+{
+	return relay_owner(r->opts.workers, link) == r->opts.worker;
+}
+
 #define NOTE_END UINT32_MAX /* of the list of noted links */
 
 /* note_link puts a link on that list, unless it is there. */
@@ -68,7 +74,7 @@ VX6_NONNULL static inline uint64_t take_ctr(struct relay_half *h)
 
 VX6_NONNULL static inline void out_reset(struct relay_out *out)
 {
-	out->tx_cnt = out->up_cnt = out->free_cnt = 0;
+	out->tx_cnt = out->up_cnt = out->free_cnt = out->away_cnt = 0;
 }
 
 /* Every frame that is not sent or handed up ends here or in done. */

@@ -72,8 +72,11 @@ void relay_probe_in(struct relay *r, struct relay_link *l, struct net_frame *f,
 
 	if (st == VX6_OK) {
 		r->probes_in++;
-		if (vx6_addr_eq(&l->link.addr, &from))
+		if (vx6_addr_eq(&l->link.addr, &from) &&
+		    !vx6_addr_eq(&l->self, &f->self)) {
 			l->self = f->self;
+			note_link(r, l->link.index);
+		}
 		send_probes(r, l, &lo, f, out);
 	} else {
 		drop(r, out, f, NULL, st);
@@ -115,9 +118,16 @@ static void tick_links(struct relay *r, uint64_t now, struct relay_out *out)
 /* Asks that cells made due, and events that found no room. */
 static void look_at_links(struct relay *r, uint64_t now)
 {
-	for (uint32_t i = 1; i < r->link_hi; i++)
-		if (r->link[i].used)
-			after_link(r, &r->link[i], 0, now);
+	for (uint32_t i = 1; i < r->link_hi; i++) {
+		struct relay_link *l = &r->link[i];
+
+		if (!l->used)
+			continue;
+		if (ours(r, i))
+			after_link(r, l, 0, now);
+		else if (l->cells_out != l->told_cells)
+			note_link(r, i);
+	}
 }
 
 static void look_at_half(struct relay *r, struct relay_half *h, uint64_t now)
@@ -195,6 +205,8 @@ static enum vx6_status down_one(struct relay *r, const struct relay_down *d,
 	dress_cell(r, d->f, q, len - 8u, size, l, d->circ, now);
 	vx6_cell_protect(&l->link.hp_tx, q);
 	r->moved = true;
+	if (r->sweep_ns == VX6_NEVER)
+		r->sweep_ns = now + SWEEP_BUSY_NS;
 	return VX6_OK;
 }
 

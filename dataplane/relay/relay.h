@@ -20,8 +20,8 @@
  *     frames in -------+--> up    header unprotected, for vx6d's ring
  *     spares used      +--> free  dropped, or read and done with
  *
- * Every frame ends in exactly one of the three lists: in + spares used =
- * tx + up + free, and every test checks it after every call.  Drops are
+ * Every frame ends in exactly one of the lists: in + spares used =
+ * tx + up + away + free, and every test checks it after every call.  Drops are
  * counted by status, by half-circuit where there is one, and never logged.
  *
  *     half-circuit    a cell that came in is
@@ -39,6 +39,20 @@
  * P, the ends' own cell, lies where it lay and keeps its length; each leg
  * has its key, its counter and its cell size.  A kind 1 cell on a terminal
  * that is not spliced has nowhere to go (VX6_NO_ROUTE).
+ *
+ * Several workers have a relay each, of one size, and nothing in common.
+ * Each knows every link: keys, address, what it may carry.  But one alone,
+ * the link's owner, hears its probes, asks, and says what became of it; the
+ * others follow where it is (relay_link_follow) and tell the owner what they
+ * have sent (relay_told, relay_link_heard).
+ *
+ *     link           index modulo the number of workers
+ *     half-circuit   the owner of its in_link, because there its cells are
+ *                    handed; of its out_link where nothing comes in
+ *
+ * So a window, a key and a counter have one writer.  A cell that is opened
+ * here and sealed by another worker ends in a fourth list, `away`, and goes
+ * on there with relay_join.
  *
  * No I/O, clock, allocation or lock here: memory, time, randomness and
  * frames come in.  What vx6d should know waits as struct abi_msg in a
@@ -65,10 +79,11 @@
 #include "dataplane/wire/link.h"
 #include "dataplane/wire/window.h"
 
-#define RELAY_BURST  NET_BURST
-#define RELAY_SPARES 16u /* frames for probes and control cells of our own */
-#define RELAY_OUT    (RELAY_BURST + RELAY_SPARES)
-#define RELAY_EVENTS 256u /* a power of two */
+#define RELAY_BURST   NET_BURST
+#define RELAY_SPARES  16u /* frames for probes and control cells of our own */
+#define RELAY_OUT     (RELAY_BURST + RELAY_SPARES)
+#define RELAY_WORKERS 16u  /* that share the links at most */
+#define RELAY_EVENTS  256u /* a power of two */
 
 #define RELAY_HALVES     65536u /* by default */
 #define RELAY_HALVES_MAX (1u << ABI_IDX_BITS)
@@ -84,6 +99,8 @@ struct relay_opts {
 	uint32_t halves_max; /* likewise; 0 = RELAY_HALVES */
 	uint64_t idle_ns;    /* without a cell: HALF_EVENT; 0 = default */
 	uint64_t bad_tags;   /* failed tags that close a half; 0 = default */
+	uint32_t workers;    /* that share the links; 0 = 1 */
+	uint32_t worker;     /* which of them this is, from 0 */
 };
 
 struct VX6_ALIGNED(VX6_CACHELINE) relay_link {
@@ -91,7 +108,8 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay_link {
 	bool used;
 	struct vx6_addr self; /* ours that the peer proved; none = any */
 	uint64_t cells_in, cells_out, bytes_in, bytes_out;
-	uint8_t events; /* vx6_link_event not yet said */
+	uint64_t told_cells, told_bytes; /* of those out, by who follows */
+	uint8_t events;                  /* vx6_link_event not yet said */
 	uint8_t note[ABI_NOTE_LEN];
 };
 
@@ -107,8 +125,9 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay_half {
 	uint32_t last_ms;           /* last cell accepted, modulo 2^32 */
 	uint16_t size_in, size_out; /* cell sizes, as in PROTOCOL.md 2 */
 	uint8_t kind;               /* abi_half_kind */
-	uint8_t said; /* bit (1 << abi_half_event): event is out */
-	uint8_t zero[2];
+	uint8_t said;  /* bit (1 << abi_half_event): event is out */
+	uint8_t seals; /* spliced: the worker that has the other half */
+	uint8_t zero;
 	uint64_t cells, bytes;
 	struct vx6_layer_key key; /* LOCAL: zeros */
 	struct vx6_window win;
@@ -150,8 +169,22 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay {
 
 struct relay_out { /* every call fills it anew */
 	struct net_frame *tx[RELAY_OUT], *up[RELAY_BURST], *free[RELAY_OUT];
-	unsigned tx_cnt, up_cnt, free_cnt;
+	struct net_frame *away[RELAY_BURST];
+	unsigned tx_cnt, up_cnt, free_cnt, away_cnt;
 };
+
+/* relay_owner is the worker of a link; relay_half_owner that of a
+ * half-circuit, by its links. */
+static inline uint32_t relay_owner(uint32_t workers, uint32_t link)
+{
+	return vx6_likely(workers <= 1) ? 0 : link % workers;
+}
+
+static inline uint32_t relay_half_owner(uint32_t workers, uint32_t in_link,
+					uint32_t out_link)
+{
+	return relay_owner(workers, in_link != 0 ? in_link : out_link);
+}
 
 /* relay_need is the memory that relay_init wants, zeroed and aligned to a
  * page; untouched slots are never written.  0: limits out of range. */
@@ -167,11 +200,20 @@ VX6_NONNULL void relay_wipe(struct relay *r);
 
 /* ---- cells ---- */
 
-/* relay_burst takes n <= RELAY_BURST received frames.  An up frame holds
- * the whole datagram, header unprotected, and link the index it came on. */
+/* relay_burst takes n <= RELAY_BURST received frames, of links that are
+ * ours or nobody's.  An up frame holds the whole datagram, header
+ * unprotected, and link the index it came on.  An away frame holds what
+ * relay_join wants, and link the worker to join it. */
 VX6_NONNULL void relay_burst(struct relay *r, struct net_frame *const f[],
 			     unsigned n, uint64_t now_ns,
 			     struct relay_out *out);
+
+/* relay_join takes n <= RELAY_BURST frames that went away from other
+ * workers, byte for byte, and seals them for the leg that is ours; refuses
+ * VX6_NO_CIRCUIT (no such half, or not spliced to that one), VX6_EXPIRED,
+ * VX6_EXHAUSTED, VX6_BAD_SIZE, VX6_NO_ROUTE. */
+VX6_NONNULL void relay_join(struct relay *r, struct net_frame *const f[],
+			    unsigned n, uint64_t now_ns, struct relay_out *out);
 
 /* One cell of a LOCAL half-circuit to send: f holds H8 | C and nothing
  * before it that matters. */
@@ -202,21 +244,42 @@ VX6_NONNULL void relay_event_done(struct relay *r);
 /* relay_noted takes a link off the list of those whose proved address is
  * another than when they were taken off last: true with its index, and its
  * address (none: not proved yet) or NULL for a link that is no more.  Any
- * call may note links, each at most once, so the list is bounded. */
+ * call may note links, each at most once, so the list is bounded.  Links of
+ * other workers are noted when relay_told has something to tell. */
 VX6_MUST_CHECK VX6_NONNULL bool relay_noted(struct relay *r, uint32_t *index,
 					    const struct vx6_addr **addr);
+
+/* ---- a link that several workers know ---- */
+
+struct relay_sent { /* by a worker that follows, since it told last */
+	uint64_t cells, bytes, last_ns;
+};
+
+/* relay_told is what the owner of a link, not ours, has to be told;
+ * relay_link_heard tells it.  An index that is no link is passed over. */
+VX6_MUST_CHECK VX6_NONNULL struct relay_sent relay_told(struct relay *r,
+							uint32_t index);
+VX6_NONNULL void relay_link_heard(struct relay *r, uint32_t index,
+				  const struct relay_sent *s);
+
+/* relay_link_follow takes what the owner of a link, not ours, says: its
+ * proved address, and ours towards it. */
+VX6_NONNULL void relay_link_follow(struct relay *r, uint32_t index,
+				   const struct vx6_addr *addr,
+				   const struct vx6_addr *self);
 
 /* ---- commands: done whole, or refused with the tables as they were.
  * Messages have passed abi_check; indices are judged here. ---- */
 
-/* VX6_NO_ROOM: index beyond the limit; VX6_EXISTS; VX6_MALFORMED. */
+/* VX6_NO_ROOM: index beyond the limit; VX6_EXISTS; VX6_MALFORMED.  Every
+ * worker is told of every link, its owner last. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_link_add(struct relay *r, const struct abi_link *l, uint64_t now_ns);
 
 /* Takes the note, and the address where it is another: the link is asked
  * there at once.  No address: ours is another one, the link is asked at
  * once where it is, from whichever address leads there, and keeps its note.
- * VX6_NO_LINK. */
+ * For the owner.  VX6_NO_LINK. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_link_change(struct relay *r, const struct abi_link *l, uint64_t now_ns);
 
@@ -227,7 +290,7 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status relay_link_remove(struct relay *r,
 
 /* VX6_NO_ROOM, VX6_EXISTS (slot in use), VX6_NO_LINK, VX6_UNSUPPORTED
  * (suite), VX6_MALFORMED (a start over 46 bits, links a kind cannot have,
- * id 0 to send under, a cell size that does not exist). */
+ * id 0 to send under, a cell size that does not exist).  For the owner. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_half_add(struct relay *r, const struct abi_half *h, uint64_t now_ns);
 
@@ -240,6 +303,14 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status relay_half_remove(struct relay *r,
  * halves), VX6_EXISTS (either is spliced). */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_splice(struct relay *r, uint32_t id, uint32_t to);
+
+/* relay_splice_across does this worker's part where one of the two is
+ * another worker's: `to` first, where it is, then `id`.  What either was
+ * spliced to before is taken for gone, which the caller knows: a half that
+ * ends tells no other worker.  VX6_NO_CIRCUIT (the one here),
+ * VX6_MALFORMED. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+relay_splice_across(struct relay *r, uint32_t id, uint32_t to, uint32_t other);
 
 /* VX6_NO_CIRCUIT; VX6_NOT_FOUND: it is not spliced to anything. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status relay_unsplice(struct relay *r,

@@ -33,12 +33,15 @@ static struct relay_opts defaults(const struct relay_opts *o)
 		d.idle_ns = RELAY_IDLE_NS;
 	if (d.bad_tags == 0)
 		d.bad_tags = RELAY_BAD_TAGS;
+	if (d.workers == 0)
+		d.workers = 1;
 	return d;
 }
 
 static bool in_limits(const struct relay_opts *o)
 {
-	return o->links_max >= 2 && o->links_max <= RELAY_LINKS_MAX &&
+	return o->workers <= RELAY_WORKERS && o->worker < o->workers &&
+	       o->links_max >= 2 && o->links_max <= RELAY_LINKS_MAX &&
 	       o->halves_max >= 2 && o->halves_max <= RELAY_HALVES_MAX;
 }
 
@@ -178,6 +181,15 @@ bool relay_noted(struct relay *r, uint32_t *index, const struct vx6_addr **addr)
 	return true;
 }
 
+static void link_is_due(struct relay *r, const struct relay_link *l)
+{
+	uint32_t i = l->link.index;
+
+	r->link_due[i] = ours(r, i) ? vx6_link_due(&l->link) : VX6_NEVER;
+	if (r->link_due[i] < r->links_ns)
+		r->links_ns = r->link_due[i];
+}
+
 enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 			       uint64_t now_ns)
 {
@@ -209,14 +221,13 @@ enum vx6_status relay_link_add(struct relay *r, const struct abi_link *a,
 		return st;
 	}
 	l->used = true;
-	note_link(r, a->index);
+	if (ours(r, a->index))
+		note_link(r, a->index);
 	memcpy(l->note, a->note, sizeof(l->note));
 	r->links++;
 	if (a->index >= r->link_hi)
 		r->link_hi = a->index + 1;
-	r->link_due[a->index] = vx6_link_due(&l->link);
-	if (r->link_due[a->index] < r->links_ns)
-		r->links_ns = r->link_due[a->index];
+	link_is_due(r, l);
 	return VX6_OK;
 }
 
@@ -228,6 +239,7 @@ enum vx6_status relay_link_change(struct relay *r, const struct abi_link *a,
 
 	if (l == NULL)
 		return VX6_NO_LINK;
+	assert(ours(r, a->index));
 	if (vx6_addr_is_none(&a->peer)) {
 		to = l->link.addr;
 	} else {
@@ -239,9 +251,7 @@ enum vx6_status relay_link_change(struct relay *r, const struct abi_link *a,
 	vx6_link_redirect(&l->link, &to, now_ns);
 	note_link(r, a->index);
 	l->self = (struct vx6_addr){ 0 };
-	r->link_due[a->index] = vx6_link_due(&l->link);
-	if (r->link_due[a->index] < r->links_ns)
-		r->links_ns = r->link_due[a->index];
+	link_is_due(r, l);
 	return VX6_OK;
 }
 
@@ -259,10 +269,54 @@ enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
 	}
 	vx6_link_wipe(&l->link);
 	memset(l, 0, sizeof(*l));
-	note_link(r, index);
+	if (ours(r, index))
+		note_link(r, index);
 	r->link_due[index] = VX6_NEVER;
 	r->links--;
 	return VX6_OK;
+}
+
+/* ---- links of other workers ---- */
+
+void relay_link_follow(struct relay *r, uint32_t index,
+		       const struct vx6_addr *addr, const struct vx6_addr *self)
+{
+	struct relay_link *l = live_link(r, index);
+
+	if (l == NULL)
+		return; /* removed since */
+	assert(!ours(r, index));
+	l->link.addr = *addr;
+	l->self = *self;
+}
+
+struct relay_sent relay_told(struct relay *r, uint32_t index)
+{
+	struct relay_link *l = live_link(r, index);
+	struct relay_sent s = { 0 };
+
+	if (l == NULL)
+		return s;
+	s = (struct relay_sent){ l->cells_out - l->told_cells,
+				 l->bytes_out - l->told_bytes,
+				 l->link.cell_tx_ns };
+	l->told_cells = l->cells_out;
+	l->told_bytes = l->bytes_out;
+	return s;
+}
+
+void relay_link_heard(struct relay *r, uint32_t index,
+		      const struct relay_sent *s)
+{
+	struct relay_link *l = live_link(r, index);
+
+	if (l == NULL)
+		return;
+	l->cells_out += s->cells;
+	l->bytes_out += s->bytes;
+	if (s->last_ns > l->link.cell_tx_ns)
+		l->link.cell_tx_ns = s->last_ns;
+	link_is_due(r, l);
 }
 
 /* ---- half-circuits ---- */
@@ -308,6 +362,8 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 	if ((a->in_link != 0 && live_link(r, a->in_link) == NULL) ||
 	    (a->out_link != 0 && live_link(r, a->out_link) == NULL))
 		return VX6_NO_LINK;
+	assert(relay_half_owner(r->opts.workers, a->in_link, a->out_link) ==
+	       r->opts.worker);
 	if (a->kind != ABI_HALF_LOCAL) {
 		st = vx6_layer_key_init(&key, &r->gcm[i], a->suite, a->key,
 					a->iv);
@@ -347,6 +403,34 @@ static bool is_terminal(const struct relay_half *h)
 	return h->kind == ABI_HALF_FORWARD && h->out_link == 0;
 }
 
+/* The half here that this one is spliced with, if it thinks so too. */
+static struct relay_half *partner(const struct relay *r,
+				  const struct relay_half *h)
+{
+	bool from = is_terminal(h);
+	struct relay_half *other;
+
+	if (!from && h->spliced_from == 0)
+		return NULL;
+	other = live_half(r, from ? h->out_id : h->spliced_from);
+	if (other == NULL)
+		return NULL;
+	return (from ? other->spliced_from : other->out_id) == h->id ? other
+								     : NULL;
+}
+
+static void part(const struct relay *r, const struct relay_half *h)
+{
+	struct relay_half *other = partner(r, h);
+
+	if (other == NULL)
+		return;
+	if (is_terminal(h))
+		other->spliced_from = 0;
+	else
+		other->out_id = 0;
+}
+
 enum vx6_status relay_splice(struct relay *r, uint32_t id, uint32_t to)
 {
 	struct relay_half *from = live_half(r, id), *other = live_half(r, to);
@@ -356,10 +440,32 @@ enum vx6_status relay_splice(struct relay *r, uint32_t id, uint32_t to)
 	if (!is_terminal(from) || other->kind != ABI_HALF_BACKWARD ||
 	    other->in_link != 0)
 		return VX6_MALFORMED;
-	if (from->out_id != 0 || other->spliced_from != 0)
+	if (partner(r, from) != NULL || partner(r, other) != NULL)
 		return VX6_EXISTS;
 	from->out_id = to;
+	from->seals = (uint8_t)r->opts.worker;
 	other->spliced_from = id;
+	return VX6_OK;
+}
+
+enum vx6_status relay_splice_across(struct relay *r, uint32_t id, uint32_t to,
+				    uint32_t other)
+{
+	struct relay_half *h = live_half(r, to);
+
+	if (h != NULL) {
+		if (h->kind != ABI_HALF_BACKWARD || h->in_link != 0)
+			return VX6_MALFORMED;
+		h->spliced_from = id;
+		return VX6_OK;
+	}
+	h = live_half(r, id);
+	if (h == NULL)
+		return VX6_NO_CIRCUIT;
+	if (!is_terminal(h))
+		return VX6_MALFORMED;
+	h->out_id = to;
+	h->seals = (uint8_t)other;
 	return VX6_OK;
 }
 
@@ -371,17 +477,14 @@ enum vx6_status relay_unsplice(struct relay *r, uint32_t id)
 		return VX6_NO_CIRCUIT;
 	if (!is_terminal(from) || from->out_id == 0)
 		return VX6_NOT_FOUND;
-	r->half[idx_of(from->out_id)].spliced_from = 0;
+	part(r, from);
 	from->out_id = 0;
 	return VX6_OK;
 }
 
 void relay_half_end(struct relay *r, struct relay_half *h)
 {
-	if (is_terminal(h) && h->out_id != 0)
-		r->half[idx_of(h->out_id)].spliced_from = 0;
-	if (h->spliced_from != 0)
-		r->half[idx_of(h->spliced_from)].out_id = 0;
+	part(r, h);
 	wipe_keys(r, h);
 	memset(h, 0, sizeof(*h));
 	r->halves--;
@@ -454,8 +557,8 @@ bool relay_dump(const struct relay *r, uint64_t now_ns, uint64_t *cursor,
 			*cursor = first; /* the half-circuits follow */
 			continue;
 		} else if (at < first) {
-			if (!r->link[at].used)
-				continue;
+			if (!r->link[at].used || !ours(r, (uint32_t)at))
+				continue; /* its owner says it */
 			m->type = ABI_LINK_IS;
 			relay_fill_link(&r->link[at], &m->u.link);
 		} else if (at - first < r->half_hi) {
