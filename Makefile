@@ -3,7 +3,8 @@
 # make help lists the targets.  Nothing here names a source file: a room's
 # *.c become one archive, three main.c become the programs, every
 # tests/unit/test_*.c, tests/xdp/test_*.c, tests/fuzz/fuzz_*.c and
-# benchmarks/bench_*.c becomes a program linked with all archives.  What runs
+# benchmarks/bench_*.c becomes a program linked with all archives, and so does
+# each load_*.c, which the figures' scripts and tests let loose.  What runs
 # in the kernel, xdp/*.bpf.c, is compiled first and carried by its room.
 #
 #   BUILD=dir     where everything made goes                 (build)
@@ -118,11 +119,11 @@ $(call chain,$(filter $(ACTIONS),$(goals)))
 sources  := $(sort $(shell find dataplane controlplane config xdp -name '*.c' \
 	! -name '*.bpf.c' ! -name main.c 2>/dev/null))
 support  := $(sort $(wildcard tests/support/*.c))
-benchlib := $(sort $(filter-out benchmarks/bench_%,$(wildcard benchmarks/*.c)))
+benchlib := $(sort $(filter-out benchmarks/bench_% benchmarks/load_%,$(wildcard benchmarks/*.c)))
 units    := $(sort $(wildcard tests/unit/test_*.c tests/xdp/test_*.c))
 kernels  := $(sort $(wildcard xdp/*.bpf.c))
 fuzzers  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-benches  := $(sort $(wildcard benchmarks/bench_*.c))
+benches  := $(sort $(wildcard benchmarks/bench_*.c benchmarks/load_*.c))
 mains    := $(wildcard dataplane/worker/main.c controlplane/main.c \
 	controlplane/cli/main.c)
 corpora  := $(sort $(wildcard tests/fuzz/corpus/*))
@@ -241,6 +242,8 @@ $$(fuzzers_$1): $$D/obj/tests/fuzz/main.o
 endif
 $$(benches_$1): $$D/bench/%: $$D/obj/benchmarks/%.o $$(archives_$1)
 
+$$D/bench/load_create: extra_$1 = \
+	-Wl,--wrap=relay_on_create,--wrap=relay_on_created,--wrap=relay_on_fail
 $$(units_$1): extra_$1 = -lcmocka -Wl,--wrap=_cmocka_run_group_tests
 $$(fuzzers_fuzz): extra_fuzz = -fsanitize=fuzzer
 $$(units_$1) $$(fuzzers_$1) $$(benches_$1) $$D/bin/vx6 $$D/bin/vx6d $$D/bin/vx6-dataplane: $$D/flags

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A relay between two nodes that make CREATEs and answer them
+(benchmarks/load_create.c says what they can).
+
+    pair = Creates()                  # before -- relay -- behind
+    pair.batch("make 1000")           # {"ok": 1000, "failed": {}, ..}
+"""
+import json
+import os
+import subprocess
+
+from . import command, place, tap
+from .node import Net, Node, lives
+
+PROGRAM = os.path.join(os.environ.get("VX6_BUILD", "build"), "bench",
+                       "load_create")
+FAILS = {4: "BAD_SLOT", 5: "REPLAYED", 7: "RATE", 8: "NO_ROOM"}
+
+
+class LoadNode(Node):
+    """Its vx6d is load_create, with these words."""
+
+    words, more = (), {}
+
+    def start_vx6d(self):
+        with self.inside():
+            self.vx6d = place.start(
+                [PROGRAM, "--config", self.config_path, *self.words],
+                log=self.log, **self.more)
+
+
+class Creates:
+    def __init__(self, limits=None, data=None, net=None):
+        self.net = net or Net()
+        self.relay = self.net.relay("relay", config={
+            "limits": dict(limits or {}), "data": dict(data or {})})
+        self.before, self.behind = (self.load(n) for n in ("before", "behind"))
+        self.net.start("relay")
+        self.begin(self.behind, ["--next"])
+        self.begin(self.before, ["--relay", self.relay.id, "--behind",
+                                 self.behind.id],
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for node in (self.before, self.behind):
+            node.learn(self.relay.record())
+        tap.wait(self.linked, "links to the relay", 30,
+                 self.relay.last_words)
+
+    def load(self, name):
+        node = LoadNode(self.net, name, timers=self.net.timers)
+        self.net.nodes[name] = node
+        return node
+
+    @staticmethod
+    def begin(node, words, **more):
+        node.words, node.more = words, more
+        node.init()
+        node.start()
+        node.ready()
+
+    def linked(self):
+        links = [x for n in (self.relay, self.before, self.behind)
+                 for x in n.api("link.list")["links"]]
+        return len(links) == 4 and \
+            all(x["state"] == "up" and x["rtt_ms"] for x in links)
+
+    def say(self, line):
+        """What load_create answers to a line."""
+        p = self.before.vx6d
+        tap.true(lives(p), "load_create runs")
+        p.stdin.write(line + "\n")
+        p.stdin.flush()
+        answer = json.loads(p.stdout.readline())
+        tap.true("error" not in answer, answer.get("error"))
+        return answer
+
+    def batch(self, line):
+        self.say(line)
+        return self.go()
+
+    def go(self):
+        got = self.say("go")
+        got["failed"] = {FAILS.get(int(k), k): n
+                         for k, n in got["failed"].items()}
+        return got
+
+    def counts(self):
+        return self.relay.api("stats")["vx6d"]
+
+    def end(self):
+        """Destroys what stands, and waits until the relay has."""
+        self.say("end")
+        tap.wait(lambda: self.counts()["circuit_ids"] == 0,
+                 "the circuits to end")
+
+    def stop(self):
+        self.net.stop()
+
+
+def lacking():
+    return command.have("vx6", "vx6d", "vx6-dataplane") or (
+        None if os.access(PROGRAM, os.X_OK) else f"there is no {PROGRAM}")

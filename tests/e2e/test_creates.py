@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A relay is sent CREATEs by a neighbour who means it no good.
+
+      before ===> relay ===> behind
+
+Copies and what was seen before cost it no public-key work, garbage fills no
+cache, and one session has its share of the thread pool and no more.  What
+is good is built meanwhile, and nothing of it is left.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import load, tap
+
+COUNT = 500
+SHARE = 8
+FREELY = {"create_rate": 100_000, "create_burst": 100_000,
+          "create_session_jobs": 256}
+
+
+@tap.once
+def pair():
+    return load.Creates(limits=FREELY)
+
+
+def told(batch, by=pair):
+    """What became of a batch, and what it cost the relay."""
+    was = by().counts()["creates"]
+    got = by().batch(batch) if batch else by().go()
+    now = by().counts()["creates"]
+    tap.equal((got["lost"], now["jobs"]), (0, 0), "answers")
+    return got, {k: now[k] - was[k] for k in ("opened", "replay_keys")}
+
+
+@tap.test
+def good_ones_stand():
+    got, cost = told(f"make {COUNT}")
+    tap.equal((got["ok"], got["failed"]), (COUNT, {}))
+    tap.equal(cost, {"opened": COUNT, "replay_keys": COUNT})
+    pair().end()
+
+
+@tap.test
+def copies_are_opened_once():
+    """All of them together: most come while the first is worked on."""
+    got, cost = told(f"copy {COUNT}")
+    tap.equal((got["ok"], got["failed"]), (1, {"REPLAYED": COUNT - 1}))
+    tap.equal(cost, {"opened": 1, "replay_keys": 1})
+
+
+@tap.test
+def what_was_seen_is_not_opened():
+    got, _ = told("make 100")
+    tap.equal(got["ok"], 100)
+    got, cost = told(None)
+    tap.equal((got["ok"], got["failed"]), (0, {"REPLAYED": 100}))
+    tap.equal(cost, {"opened": 0, "replay_keys": 0})
+
+
+@tap.test
+def garbage_is_not_remembered():
+    got, cost = told(f"garbage {COUNT}")
+    tap.equal((got["ok"], got["failed"]), (0, {"BAD_SLOT": COUNT}))
+    tap.equal(cost, {"opened": COUNT, "replay_keys": 0})
+
+
+@tap.test
+def a_session_has_its_share():
+    narrow = load.Creates(limits=dict(FREELY, create_session_jobs=SHARE))
+    got, cost = told(f"make {COUNT}", lambda: narrow)
+    tap.equal(got["ok"] + got["failed"]["RATE"], COUNT)
+    tap.equal(got["ok"], cost["opened"])
+    tap.equal(narrow.counts()["creates"]["jobs_most"], SHARE)
+    narrow.stop()
+
+
+@tap.test
+def the_bucket_comes_first():
+    slow = load.Creates(limits={"create_session_jobs": 256})
+    rate, burst = 64, 256
+    got, cost = told(f"garbage {4 * burst}", lambda: slow)
+    tap.true(burst <= cost["opened"] <= burst + rate * (
+        1 + got["ns"] // 10**9), f"{cost['opened']} were opened")
+    tap.equal(got["failed"], {"BAD_SLOT": cost["opened"],
+                              "RATE": 4 * burst - cost["opened"]})
+    slow.stop()
+
+
+tap.main(load.lacking())
