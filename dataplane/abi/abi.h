@@ -45,7 +45,7 @@
 #define ABI_IDX_BITS 20u
 #define ABI_IDX_MASK ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
 #define ABI_FD_CNT   3u   /* WELCOME: ring memfd, up eventfd, down eventfd */
-#define ABI_WHY_LEN  272u /* a sentence, with its NUL */
+#define ABI_WHY_LEN  256u /* a sentence, with its NUL */
 #define ABI_IF_CNT   8u
 #define ABI_IF_NAME  16u
 #define ABI_XDP_CNT  16u /* reasons of xdp/abi.h, those that there are */
