@@ -147,7 +147,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
 	-Wimplicit-fallthrough -Werror
 # tinycbor.pc names a directory that the package does not install
 packages := libsodium libngtcp2 wolfssl jansson libuv sqlite3 libbpf libxdp \
-	libmnl
+	libmnl libseccomp
 system   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(packages))) \
 	-isystem /usr/include/tinycbor
 libs     := -Wl,--as-needed $(shell pkg-config --libs $(packages)) \
