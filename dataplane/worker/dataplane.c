@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/worker/control.h"
+#include "dataplane/worker/manager.h"
 #include "dataplane/worker/memory.h"
+#include "dataplane/worker/sandbox_table.h"
 #include "dataplane/worker/worker.h"
 
 #define MTU_USUAL 1500u
@@ -29,7 +30,8 @@ struct dp {
 	struct log *log;
 	struct vx6_rand rnd;
 	struct memory tables;
-	int listen_fd;
+	int listen_fd, manager_fd;
+	bool confined; /* no file can be reached */
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
 	struct port *port;
 	char why[ABI_WHY_LEN]; /* why af_xdp became udp; "": it did not */
@@ -324,6 +326,7 @@ enum vx6_status dp_open(struct dp **out, const struct dp_options *o,
 	memset(dp, 0, sizeof(*dp));
 	dp->o = *o;
 	dp->log = log;
+	dp->manager_fd = -1;
 	dp->listen_fd = dp->c.client = dp->w.wake_fd = dp->w.said_fd = -1;
 	for (unsigned i = 0; i < ABI_FD_CNT; i++)
 		dp->c.shm_fd[i] = -1;
@@ -343,10 +346,12 @@ void dp_close(struct dp *dp)
 	worker_stop(&dp->w);
 	control_close(&dp->c);
 	worker_free(&dp->w);
-	if (dp->path[0] != '\0')
+	if (dp->path[0] != '\0' && !dp->confined)
 		(void)unlink(dp->path); /* while we still listen on it */
 	if (dp->listen_fd >= 0)
 		close(dp->listen_fd);
+	if (dp->manager_fd >= 0)
+		close(dp->manager_fd);
 	port_close(dp->port);
 	if (dp->tables.at != NULL)
 		relay_wipe(&dp->relay);
@@ -361,31 +366,6 @@ struct vx6_addr dp_at(const struct dp *dp)
 }
 
 /* ---- run ---- */
-
-/* Tells systemd (sd_notify(3): one datagram to a named socket). */
-static void tell_manager(const char *state)
-{
-	const char *name = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	size_t len = name == NULL ? 0 : strlen(name);
-	ssize_t sent;
-	int fd;
-
-	if (len < 2 || len >= sizeof(sa.sun_path) ||
-	    (name[0] != '/' && name[0] != '@'))
-		return;
-	memcpy(sa.sun_path, name, len);
-	if (name[0] == '@')
-		sa.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	sent = sendto(
-		fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	(void)sent;
-	close(fd);
-}
 
 static void say_start(const struct dp *dp)
 {
@@ -481,24 +461,68 @@ static void serve(struct dp *dp, int stop_fd)
 	}
 }
 
+static void say_sandbox(const struct dp *dp, const struct sandbox_is *is)
+{
+	char version[LOG_NUM];
+
+	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities", "none",
+		"filter", is->filter ? "yes" : "no", "landlock",
+		log_num(version, (uint64_t)is->landlock), "root",
+		is->empty_root ? "empty" : "the host's", LOG_END);
+	if (!is->filter || is->landlock == 0)
+		log_say(dp->log, LOG_WARN, "sandbox", "incomplete", "hint",
+			"this kernel lacks a part of it: `vx6 doctor` says "
+			"which, and what it takes",
+			LOG_END);
+}
+
+static enum vx6_status start(struct dp *dp, char why[DP_WHY])
+{
+	if (worker_start(&dp->w) == VX6_OK)
+		return VX6_OK;
+	if (errno == EINVAL)
+		snprintf(why, DP_WHY,
+			 "there is no CPU %d to run on: choose another with "
+			 "--cpu",
+			 dp->o.cpu);
+	else
+		snprintf(why, DP_WHY, "cannot start a thread: %s",
+			 strerror(errno));
+	return VX6_SYS;
+}
+
+/* Threads inherit what is done before them; the filter is put on all. */
+static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
+{
+	const struct sandbox s = dp_sandbox(dp->o.json);
+	struct sandbox_is is;
+	enum vx6_status st = sandbox_confine(&s, &is, why);
+
+	if (st != VX6_OK)
+		return st;
+	dp->confined = true;
+	st = start(dp, why);
+	if (st == VX6_OK)
+		st = sandbox_filter(&s, &is, why);
+	if (st == VX6_OK)
+		say_sandbox(dp, &is);
+	return st;
+}
+
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	if (worker_start(&dp->w) != VX6_OK) {
-		if (errno == EINVAL)
-			snprintf(why, DP_WHY,
-				 "there is no CPU %d to run on: choose "
-				 "another with --cpu",
-				 dp->o.cpu);
-		else
-			snprintf(why, DP_WHY, "cannot start a thread: %s",
-				 strerror(errno));
-		return VX6_SYS;
-	}
+	bool boxed = dp->o.sandbox && !af_xdp_is(dp->port);
+	enum vx6_status st;
+
+	dp->manager_fd = manager_open();
+	st = boxed ? start_in_sandbox(dp, why) : start(dp, why);
+	if (st != VX6_OK)
+		return st;
 	settle(dp);
 	say_start(dp);
-	tell_manager("READY=1");
+	manager_tell(dp->manager_fd, "READY=1");
 	serve(dp, stop_fd);
-	tell_manager("STOPPING=1");
+	manager_tell(dp->manager_fd, "STOPPING=1");
 	worker_stop(&dp->w);
 	say_stop(dp);
 	return VX6_OK;

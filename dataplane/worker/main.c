@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vx6-dataplane: forwards cells between links, as vx6d tells it.
  *
- * Exit status: 0 stopped by a signal, 1 could not run, 2 wrong usage. */
+ * Exit status: 0 stopped by a signal, 1 could not run, 2 wrong usage.  SIGSYS
+ * ends it when it makes a system call that the sandbox does not know. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "dataplane/worker/dataplane.h"
+#include "dataplane/worker/sandbox_table.h"
 
 /* SIGTERM and SIGINT end the loop; made before any thread, so that no
  * thread takes them another way. */
@@ -30,22 +32,38 @@ static int fail(const char *why, int status)
 	return status;
 }
 
+/* What is asked of the program and not of a data plane; -1: nothing. */
+static int only_asked(const struct dp_options *o)
+{
+	const struct sandbox s = dp_sandbox(o->json);
+
+	if (o->help)
+		fputs(dp_options_help(), stdout);
+	else if (o->print_sandbox)
+		sandbox_print(&s, stdout);
+	else if (o->test_sandbox)
+		return sandbox_test(&s, dp_sandbox_may(), stdout) ? 0 : 1;
+	else
+		return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct dp_options o;
 	char why[DP_WHY] = "";
 	struct log log;
 	struct dp *dp;
-	int stop_fd;
+	int stop_fd, asked;
 	enum vx6_status st;
 
 	dp_options_init(&o);
+	o.sandbox = true;
 	if (dp_options_parse(&o, argc, argv, why) != VX6_OK)
 		return fail(why, 2);
-	if (o.help) {
-		fputs(dp_options_help(), stdout);
-		return 0;
-	}
+	asked = only_asked(&o);
+	if (asked >= 0)
+		return asked;
 	log_init(&log, STDERR_FILENO, o.json);
 	stop_fd = signals();
 	if (stop_fd < 0)

@@ -235,6 +235,11 @@ static bool opt_config(struct dp_options *o, const char *v, char *why)
 	return true;
 }
 
+static bool opt_sandbox(struct dp_options *o, const char *v, char *why)
+{
+	return word("--sandbox", v, "off", "on", &o->sandbox, why);
+}
+
 /* vx6d and vx6-dataplane are started with the same words. */
 static bool opt_state(struct dp_options *o, const char *v, char *why)
 {
@@ -263,7 +268,8 @@ static bool opt_state(struct dp_options *o, const char *v, char *why)
 	X(links,  "N",    "room for links (4096)")                            \
 	X(idle,   "HOW",  "adaptive, or spin on a core of its own (adaptive)") \
 	X(cpu,    "N",    "the core to stay on (any)")                        \
-	X(log,    "FORM", "text or json (text)")
+	X(log,    "FORM", "text or json (text)")                              \
+	X(sandbox, "HOW", "on, or off for a debugger (on)")
 
 static const struct {
 	const char *name;
@@ -280,7 +286,10 @@ const char *dp_options_help(void)
 #define X(name, value, help) "  --" #name " " value "\n        " help "\n"
 	OPTION_LIST(X)
 #undef X
-	;
+	"  --print-sandbox\n        which system calls are permitted once it "
+	"runs, and why\n"
+	"  --test-sandbox\n        try what is not, and say of each what came "
+	"of it\n";
 }
 /* clang-format on */
 
@@ -326,10 +335,14 @@ enum vx6_status dp_options_parse(struct dp_options *o, int argc,
 		for (int i = 1; i < argc; i++) {
 			if (strcmp(argv[i], "--help") == 0)
 				o->help = true;
+			else if (strcmp(argv[i], "--print-sandbox") == 0)
+				o->print_sandbox = true;
+			else if (strcmp(argv[i], "--test-sandbox") == 0)
+				o->test_sandbox = true;
 			else if (!read_one(o, argc, argv, &i, pass == 0, why))
 				return VX6_CONFIG;
 		}
-	if (o->run[0] != '\0' || o->help)
+	if (o->run[0] != '\0' || o->help || o->print_sandbox || o->test_sandbox)
 		return VX6_OK;
 	snprintf(why, DP_WHY,
 		 "XDG_RUNTIME_DIR is not set: say where the socket may be "

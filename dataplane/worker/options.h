@@ -36,7 +36,10 @@ struct dp_options {
 	uint16_t control[VX6_XDP_CONTROLS]; /* vx6d's ports; 0 = none */
 	uint32_t prefix_packets; /* handshake packets/s; 0 = no limit */
 	bool json;               /* log form */
+	bool sandbox;            /* off for a debugger, and in tests that
+				    are the process */
 	bool help;               /* only say what can be said */
+	bool print_sandbox, test_sandbox; /* only that */
 };
 
 /* dp_options_init sets the defaults: run directory /run/vx6 for root, else
