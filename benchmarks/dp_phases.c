@@ -29,6 +29,7 @@ void dp_phases_take(uint64_t cycles[DP_PHASE_CNT])
 }
 
 #define relay_burst       dp_phases_burst
+#define relay_join        dp_phases_join
 #define RELAY_PHASE(name) dp_phases_mark(DP_PHASE_##name)
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "dataplane/relay/burst.c"

@@ -5,7 +5,7 @@
 /* abi: the one door between the planes.
  *
  * One Unix SOCK_SEQPACKET; vx6-dataplane listens, vx6d connects, one
- * client at a time.  Every message is one struct abi_msg of 1,024 bytes in
+ * client at a time.  Every message is one struct abi_msg of 1,152 bytes in
  * host order (both ends are one host), whatever it says: a shorter or
  * longer one closes the connection.  Commands carry a seq that the answer
  * repeats; events have seq 0.
@@ -39,7 +39,7 @@
 #include "dataplane/wire/link.h"
 
 #define ABI_VERSION  3u
-#define ABI_MSG_LEN  1024u
+#define ABI_MSG_LEN  1152u
 #define ABI_NOTE_LEN 96u
 #define ABI_CTL_LEN  512u /* body of a control cell's message */
 #define ABI_IDX_BITS 20u

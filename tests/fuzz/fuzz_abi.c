@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_abi: any 1,024 bytes are judged; what passes can be acted upon
+/* fuzz_abi: any 1,152 bytes are judged; what passes can be acted upon
  * without another look: indices, ids, enums and sizes are in range, and it
  * passes from one side only. */
 #include "tests/fuzz/fuzz.h"

@@ -767,7 +767,7 @@ static void other_lengths_are_refused(void **state)
 					 VX6_BAD_SIZE);
 			assert_int_equal(open_fds(), before);
 		}
-	send_raw(client, data, 1024, 0);
+	send_raw(client, data, ABI_MSG_LEN, 0);
 	struct abi_msg got;
 	assert_int_equal(abi_recv(server, &got, NULL, 0), VX6_OK);
 }
