@@ -303,6 +303,9 @@ static void on_timer(void *ctx)
 		peer_hold(p);
 		p->refs--;
 		unused_check(p);
+		if (p->state == PEER_READY && p->wanted && p->hello_got &&
+		    p->link == PEER_LINK_NONE)
+			link_start(p); /* it went down; be ready for CREATE */
 		if (p->state == PEER_READY)
 			loop_timer_set(&p->timer, now + 30 * VX6_SEC);
 	}

@@ -219,7 +219,7 @@ class Base:
         return self.now == self.had
 
     def check(self):
-        tap.wait(self.is_back, "everything to be as before", 30,
+        tap.wait(self.is_back, "everything to be as before", 60,
                  lambda: "; ".join(
                      f"{n}: had {self.had[n]}, has {self.now[n]}"
                      for n in self.now if self.now[n] != self.had[n]))
