@@ -28,6 +28,8 @@ void dp_phases_take(uint64_t cycles[DP_PHASE_CNT])
 	memset(spent, 0, sizeof(spent));
 }
 
+dp_burst_fn dp_phases_join; /* comes along */
+
 #define relay_burst       dp_phases_burst
 #define relay_join        dp_phases_join
 #define RELAY_PHASE(name) dp_phases_mark(DP_PHASE_##name)
