@@ -106,9 +106,9 @@ VX6_NONNULL const char *dp_raw_name(const struct dp_raw *raw);
 #define DP_PHASE_ENUM(name) DP_PHASE_##name,
 enum dp_phase { DP_PHASES(DP_PHASE_ENUM) DP_PHASE_CNT };
 
-/* dp_phases_burst is relay_burst from the same source, with a clock read
- * between the phases; a figure is never measured with it. */
-dp_burst_fn dp_phases_burst;
+/* dp_phases_burst and dp_phases_join are those of the relay, same source,
+ * with a clock read between the phases; no figure is measured with them. */
+dp_burst_fn dp_phases_burst, dp_phases_join;
 
 /* dp_phases_begin starts the clock anew. */
 void dp_phases_begin(void);
