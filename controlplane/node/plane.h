@@ -136,7 +136,8 @@ struct plane_dp_options {
 	struct plane_events events;
 	void *ctx;
 	struct loop *loop;
-	const char *path; /* of dataplane.sock */
+	const char *path;         /* of dataplane.sock */
+	struct abi_limits limits; /* as plane_dp_limit has them */
 };
 
 /* plane_dp_open returns at once; `state` tells when the data plane is
@@ -149,5 +150,15 @@ plane_dp_open(struct plane **p, const struct plane_dp_options *opt);
 typedef void plane_stats(void *ctx, const struct abi_stats *stats);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 plane_dp_stats(struct plane *p, plane_stats *done, void *ctx);
+
+/* plane_dp_limit sets what relaying may take, from now on and in whichever
+ * data plane comes next. */
+VX6_NONNULL void plane_dp_limit(struct plane *p, const struct abi_limits *l);
+
+/* plane_dp_budget asks what relaying came to since the data plane started,
+ * NULL: it was lost meanwhile.  VX6_UNREACHABLE when it is not there. */
+typedef void plane_budget(void *ctx, const struct abi_budget *b);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+plane_dp_budget(struct plane *p, plane_budget *done, void *ctx);
 
 #endif

@@ -41,6 +41,7 @@ enum dp_state { DP_AWAY, DP_HELLO, DP_TAKE, DP_UP };
 struct waiting {
 	plane_done *done;
 	plane_stats *stats;
+	plane_budget *budget;
 	void *ctx;
 	uint32_t seq;
 };
@@ -129,21 +130,26 @@ static enum vx6_status say(struct dp *d, struct abi_msg *m)
 	return VX6_OK;
 }
 
-static enum vx6_status ask(struct dp *d, struct abi_msg *m, plane_done *done,
-			   plane_stats *stats, void *ctx)
+static enum vx6_status ask_for(struct dp *d, struct abi_msg *m,
+			       struct waiting who)
 {
-	struct waiting *w = &d->wait[(d->seq + 1u) % WAIT_MAX];
+	const struct waiting *w = &d->wait[(d->seq + 1u) % WAIT_MAX];
 	enum vx6_status st;
 
-	if (w->done || w->stats)
+	if (w->done || w->stats || w->budget)
 		return VX6_NO_ROOM;
 	st = say(d, m);
 	abi_wipe(m);
+	who.seq = d->seq;
 	if (st == VX6_OK)
-		d->wait[d->seq % WAIT_MAX] = (struct waiting){
-			.done = done, .stats = stats, .ctx = ctx, .seq = d->seq
-		};
+		d->wait[d->seq % WAIT_MAX] = who;
 	return st;
+}
+
+static enum vx6_status ask(struct dp *d, struct abi_msg *m, plane_done *done,
+			   void *ctx)
+{
+	return ask_for(d, m, (struct waiting){ .done = done, .ctx = ctx });
 }
 
 static enum vx6_status dp_link_add(struct plane *p, const struct abi_link *l,
@@ -156,7 +162,7 @@ static enum vx6_status dp_link_add(struct plane *p, const struct abi_link *l,
 		return VX6_UNREACHABLE;
 	if (l->index < p->links_max)
 		d->info[l->index] = (struct plane_link_info){ .addr = l->peer };
-	return ask(d, &m, done, NULL, ctx);
+	return ask(d, &m, done, ctx);
 }
 
 static void dp_link_remove(struct plane *p, uint32_t index)
@@ -183,7 +189,7 @@ static enum vx6_status dp_half_add(struct plane *p, const struct abi_half *h,
 
 	if (d->state != DP_UP)
 		return VX6_UNREACHABLE;
-	return ask(d, &m, done, NULL, ctx);
+	return ask(d, &m, done, ctx);
 }
 
 static void dp_half_remove(struct plane *p, uint32_t id)
@@ -267,8 +273,7 @@ static enum vx6_status dp_refresh(struct plane *p, plane_done *done, void *ctx)
 	struct dp *d = (struct dp *)p;
 	struct abi_msg m = { .type = ABI_DUMP };
 
-	return d->state == DP_UP ? ask(d, &m, done, NULL, ctx)
-				 : VX6_UNREACHABLE;
+	return d->state == DP_UP ? ask(d, &m, done, ctx) : VX6_UNREACHABLE;
 }
 
 /* ---- cells from the ring ---- */
@@ -344,6 +349,14 @@ static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 	return true;
 }
 
+static void limit(struct dp *d)
+{
+	struct abi_msg m = { .type = ABI_LIMITS, .u.limits = d->opt.limits };
+
+	if (d->state >= DP_TAKE && say(d, &m) != VX6_OK)
+		log_warn("plane", "not-limited");
+}
+
 static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 {
 	struct abi_msg sub = { .type = ABI_SUBSCRIBE };
@@ -358,6 +371,7 @@ static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 		return;
 	}
 	d->state = DP_TAKE;
+	limit(d);
 	if (say(d, &sub) != VX6_OK || say(d, &dump) != VX6_OK)
 		lost(d, "cannot be written to");
 }
@@ -502,6 +516,11 @@ static void answered(struct dp *d, const struct abi_msg *m)
 		was.stats(was.ctx, &m->u.stats);
 		return;
 	}
+	if (m->type == ABI_BUDGET_IS && was.budget) {
+		*w = (struct waiting){ 0 };
+		was.budget(was.ctx, &m->u.budget);
+		return;
+	}
 	if ((m->type != ABI_DONE && m->type != ABI_DUMP_END) || !was.done)
 		return;
 	*w = (struct waiting){ 0 };
@@ -561,6 +580,7 @@ static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
 	switch ((enum abi_type)m->type) {
 	case ABI_WELCOME: welcome(d, m, fd); return;
 	case ABI_DONE:
+	case ABI_BUDGET_IS:
 	case ABI_STATS_ARE: answered(d, m); return;
 	case ABI_LINK_IS: link_is(d, &m->u.link); return;
 	case ABI_HALF_IS: half_is(d, &m->u.half); return;
@@ -592,6 +612,8 @@ static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
 	case ABI_INJECT:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
+	case ABI_LIMITS:
+	case ABI_BUDGET:
 	case ABI_STATS: return; /* abi_check refused them */
 	}
 }
@@ -696,6 +718,8 @@ static void lost(struct dp *d, const char *why)
 			w.done(w.ctx, VX6_CLOSED);
 		else if (w.stats)
 			w.stats(w.ctx, &(struct abi_stats){ 0 });
+		else if (w.budget)
+			w.budget(w.ctx, NULL);
 	}
 	loop_timer_set(&d->timer, loop_now(d->opt.loop) + AGAIN_NS);
 }
@@ -718,7 +742,25 @@ enum vx6_status plane_dp_stats(struct plane *p, plane_stats *done, void *ctx)
 
 	if (d->state != DP_UP)
 		return VX6_UNREACHABLE;
-	return ask(d, &m, NULL, done, ctx);
+	return ask_for(d, &m, (struct waiting){ .stats = done, .ctx = ctx });
+}
+
+void plane_dp_limit(struct plane *p, const struct abi_limits *l)
+{
+	struct dp *d = (struct dp *)p;
+
+	d->opt.limits = *l;
+	limit(d);
+}
+
+enum vx6_status plane_dp_budget(struct plane *p, plane_budget *done, void *ctx)
+{
+	struct dp *d = (struct dp *)p;
+	struct abi_msg m = { .type = ABI_BUDGET };
+
+	if (d->state != DP_UP)
+		return VX6_UNREACHABLE;
+	return ask_for(d, &m, (struct waiting){ .budget = done, .ctx = ctx });
 }
 
 enum vx6_status plane_dp_open(struct plane **p,

@@ -260,6 +260,30 @@ static bool welcome(const struct abi_msg *m)
 	       text_ok(w->why, sizeof(w->why));
 }
 
+static bool rate_ok(uint64_t rate, uint64_t burst)
+{
+	return rate <= ABI_RATE_MAX && (burst == 0 || (burst >= ABI_BURST_MIN &&
+						       burst <= ABI_BURST_MAX));
+}
+
+static bool limits(const struct abi_msg *m)
+{
+	const struct abi_limits *l = &m->u.limits;
+
+	return rate_ok(l->circuit_rate, l->circuit_burst) &&
+	       rate_ok(l->link_rate, l->link_burst) &&
+	       rate_ok(l->relay_rate, l->relay_burst) &&
+	       l->queue <= ABI_QUEUE_MAX &&
+	       l->circuit_queue <= ABI_CIRCUIT_QUEUE_MAX;
+}
+
+static bool budget_is(const struct abi_msg *m)
+{
+	const struct abi_budget *b = &m->u.budget;
+
+	return b->zero == 0 && b->waiting <= b->room;
+}
+
 /* ---- the table ---- */
 
 enum side { COMMAND = 1, ANSWER, EVENT };
@@ -285,12 +309,15 @@ static const struct {
 	[ABI_DUMP]        = { "dump",        nothing,     0, COMMAND },
 	[ABI_SUBSCRIBE]   = { "subscribe",   nothing,     0, COMMAND },
 	[ABI_STATS]       = { "stats",       nothing,     0, COMMAND },
+	[ABI_LIMITS]      = { "limits",      limits,      MEMBER(limits), COMMAND },
+	[ABI_BUDGET]      = { "budget",      nothing,     0, COMMAND },
 	[ABI_WELCOME]     = { "welcome",     welcome,     MEMBER(welcome), ANSWER },
 	[ABI_DONE]        = { "done",        nothing,     0, ANSWER },
 	[ABI_LINK_IS]     = { "link-is",     link_is,     MEMBER(link), ANSWER },
 	[ABI_HALF_IS]     = { "half-is",     half_is,     MEMBER(half), ANSWER },
 	[ABI_DUMP_END]    = { "dump-end",    nothing,     0, ANSWER },
 	[ABI_STATS_ARE]   = { "stats-are",   stats_are,     MEMBER(stats), ANSWER },
+	[ABI_BUDGET_IS]   = { "budget-is",   budget_is,   MEMBER(budget), ANSWER },
 	[ABI_CONTROL]     = { "control",     control,     MEMBER(control), EVENT },
 	[ABI_LINK_EVENT]  = { "link-event",  link_event,  MEMBER(link), EVENT },
 	[ABI_HALF_EVENT]  = { "half-event",  half_event,  MEMBER(ref), EVENT },

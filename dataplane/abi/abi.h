@@ -17,6 +17,9 @@
  *       <---------------------- DONE {status}
  *       DUMP --------------------------------->
  *       <--- LINK_IS .., HALF_IS .., DUMP_END     never a key
+ *       LIMITS ------------------------------->
+ *       BUDGET ------------------------------->
+ *       <---------------------- BUDGET_IS        what relaying came to
  *       <--- CONTROL, LINK_EVENT, HALF_EVENT, STALL   after SUBSCRIBE
  *
  * The data plane believes nothing: every index is range-checked, every
@@ -50,6 +53,13 @@
 #define ABI_IF_NAME  16u
 #define ABI_XDP_CNT  16u /* reasons of xdp/abi.h, those that there are */
 
+/* of LIMITS */
+#define ABI_RATE_MAX          UINT64_C(12500000000) /* bytes/s: 100 Gbit/s */
+#define ABI_BURST_MIN         4096u                 /* room for any cell */
+#define ABI_BURST_MAX         (UINT64_C(1) << 34)
+#define ABI_QUEUE_MAX         (UINT32_C(1) << 20)
+#define ABI_CIRCUIT_QUEUE_MAX 1024u
+
 enum abi_type {
 	/* commands, vx6d to data plane */
 	ABI_HELLO = 1,
@@ -64,6 +74,8 @@ enum abi_type {
 	ABI_DUMP,
 	ABI_SUBSCRIBE,
 	ABI_STATS,
+	ABI_LIMITS, /* from now on; none until it is said */
+	ABI_BUDGET,
 	/* answers */
 	ABI_WELCOME = 64,
 	ABI_DONE,
@@ -71,6 +83,7 @@ enum abi_type {
 	ABI_HALF_IS,
 	ABI_DUMP_END,
 	ABI_STATS_ARE,
+	ABI_BUDGET_IS,
 	/* events */
 	ABI_CONTROL = 128,
 	ABI_LINK_EVENT,
@@ -181,6 +194,26 @@ struct abi_stats {
 	char why[ABI_WHY_LEN]; /* likewise */
 };
 
+/* LIMITS: what cells of others may take, in bytes a second; 0 = as much as
+ * there is.  Bursts are in bytes; 0 = 50 ms of the rate, 64 KiB at least. */
+struct abi_limits {
+	uint64_t circuit_rate, circuit_burst; /* each half-circuit */
+	uint64_t link_rate, link_burst;       /* each link */
+	uint64_t relay_rate, relay_burst;     /* all of them together */
+	uint32_t queue;         /* cells that wait at most; 0 = what there is */
+	uint32_t circuit_queue; /* of one half-circuit; 0 = 128 */
+};
+
+struct abi_budget { /* BUDGET_IS: of cells of others, since the start */
+	uint64_t sent_bytes;
+	uint64_t held;                 /* cells that had to wait */
+	uint64_t lost_rate, lost_full; /* of them, by their own rate; by the
+					  others' */
+	uint32_t waiting, most;        /* now; together at any time */
+	uint32_t room;                 /* for cells that wait */
+	uint32_t zero;
+};
+
 struct abi_msg {
 	uint16_t version; /* ABI_VERSION */
 	uint16_t type;    /* enum abi_type */
@@ -194,6 +227,8 @@ struct abi_msg {
 		struct abi_control control;
 		struct abi_splice splice;
 		struct abi_stats stats;
+		struct abi_limits limits;
+		struct abi_budget budget;
 		struct {
 			uint32_t index; /* LINK_REMOVE; STALL: worker */
 			uint32_t id;    /* HALF_REMOVE, HALF_EVENT */
@@ -217,7 +252,8 @@ const char *abi_type_name(unsigned type);
  *   seq     not 0 in commands and answers, 0 in events
  *   status  0 but in DONE, which knows no status out of the list
  *   indices 24 bits and not 0; ids with an index that is not 0
- *   enums, booleans, sizes, intervals (<= 1 h), starts (< 2^46) in range
+ *   enums, booleans, sizes, intervals (<= 1 h), starts (< 2^46), rates,
+ *   bursts (0, or room for any cell) and queues in range
  *   zero    reserved bytes, what is not said in this direction (keys in
  *           LINK_IS and HALF_IS, counters in LINK_ADD ..; in LINK_CHANGE
  *           all but index, peer and note), what a LOCAL half has not,

@@ -241,6 +241,20 @@ static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 
 static void kick_again(struct af_xdp *a);
 
+/* The fullest queue speaks for all. */
+static void tell_room(struct af_xdp *a)
+{
+	uint32_t room = PORT_ROOM;
+
+	for (unsigned i = 0; i < a->live_cnt; i++) {
+		uint32_t left = XSK_TX - a->sock[a->live[i]].unsent;
+
+		if (left < room)
+			room = left;
+	}
+	a->port.tx_room = room;
+}
+
 static unsigned af_xdp_rx(struct port *p, struct net_frame *f[], unsigned n)
 {
 	struct af_xdp *a = af_xdp_port(p);
@@ -262,6 +276,7 @@ static unsigned af_xdp_rx(struct port *p, struct net_frame *f[], unsigned n)
 		a->read_sock = false;
 		got += dgram_rx(&a->d, f + got, n - got);
 	}
+	tell_room(a);
 	return got;
 }
 
@@ -380,6 +395,7 @@ static void af_xdp_tx(struct port *p, struct net_frame *f[], unsigned n)
 		xsk_publish(&s->x.tx);
 		kick(a, s);
 	}
+	tell_room(a);
 	if (rest > 0)
 		dgram_tx(&a->d, a->rest, rest);
 }

@@ -115,6 +115,7 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 	uint64_t lost = d->sock.rx_overflow;
 	unsigned k = split(d, f, n);
 
+	d->port->tx_room = PORT_ROOM; /* it may have some by now */
 	while (k < n && d->run.left == 0 && d->next == d->got) {
 		unsigned room = post(d);
 
@@ -220,6 +221,8 @@ static void count(struct port *p, const struct net_out *o, int err)
 {
 	if (err != 0) {
 		p->drop[status_of(err)] += o->iov_cnt;
+		if (status_of(err) == VX6_AGAIN)
+			p->tx_room = 0;
 		return;
 	}
 	p->tx_frames += o->iov_cnt;

@@ -16,6 +16,9 @@
  * Send.  Frames of a burst that go to one place in equal sizes become one
  * message with one iovec each, cut by the kernel (GSO): no copy.
  *
+ * A socket that takes no more tells it: the port has no room until frames
+ * are received again.
+ *
  * It counts in the port whose frames it moves, and only what it moves.
  *
  * Ownership: the caller's struct; it holds a few of the port's frames.

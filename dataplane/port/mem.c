@@ -57,6 +57,8 @@ static void mem_tx(struct port *p, struct net_frame *f[], unsigned n)
 		p->tx_bytes += f[i]->len;
 	}
 	p->tx_frames += n;
+	if (p->tx_room != PORT_ROOM) /* a test says so */
+		p->tx_room -= n < p->tx_room ? n : p->tx_room;
 }
 
 static unsigned mem_fds(struct port *p, int fd[PORT_FDS])

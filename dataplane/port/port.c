@@ -28,6 +28,7 @@ enum vx6_status port_pool_init(struct port *p, uint32_t frames)
 	}
 	p->frame_cnt = frames;
 	p->pool_cnt = frames;
+	p->tx_room = PORT_ROOM;
 	for (uint32_t i = 0; i < frames; i++) {
 		p->frame[i] = (struct net_frame){ .index = i };
 		p->pool[frames - 1u - i] = &p->frame[i];

@@ -43,7 +43,8 @@
 
 #define PORT_FDS        17u   /* descriptors to poll at most */
 #define PORT_FRAMES_MIN 256u  /* in a pool: posted, in a burst, in spares */
-#define PORT_FRAMES     1024u /* by default: 2 MiB */
+#define PORT_FRAMES     2048u /* by default: 4 MiB */
+#define PORT_ROOM       UINT32_MAX
 
 struct port;
 
@@ -72,8 +73,11 @@ struct VX6_ALIGNED(VX6_CACHELINE) port {
 	size_t map_len;
 	struct vx6_addr at;          /* where datagrams arrive */
 	const struct net_sock *sock; /* for its counters; NULL: has none */
-	bool pending; /* frames wait for the kernel: ask for rx or tx within
+	bool pending;     /* frames wait for the kernel: ask for rx or tx within
 			 a millisecond, whatever the descriptors say */
+	uint32_t tx_room; /* frames that tx would take now and lose none,
+			     whatever links they are for; PORT_ROOM: it
+			     cannot say, or there is plenty */
 	/* counted since the start, written by the worker alone */
 	uint64_t rx_frames, rx_bytes;
 	uint64_t tx_frames, tx_bytes;

@@ -502,15 +502,20 @@ static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 static void send_all(struct relay *r, struct lane *lane, unsigned n,
 		     uint64_t now, struct relay_out *out)
 {
+	uint64_t bytes = 0;
+
 	for (unsigned i = 0; i < n; i++) {
 		struct lane *l = &lane[i];
 
 		dress_cell(r, l->f, l->q, l->len, l->size, l->out,
 			   l->to->out_id, now);
+		l->f->half = l->to->id;
+		bytes += l->size;
 		out->tx[out->tx_cnt++] = l->f;
 	}
 	for (unsigned i = 0; i < n; i++)
 		vx6_cell_protect(&lane[i].out->link.hp_tx, lane[i].q);
+	r->relayed_bytes += bytes;
 }
 
 void relay_burst(struct relay *r, struct net_frame *const f[], unsigned n,

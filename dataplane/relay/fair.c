@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/abi/abi.h"
-
 #define PAGE 4096u
 
 enum fair_at {
@@ -30,7 +28,7 @@ size_t fair_need(const struct fair_opts *o)
 
 void fair_init(struct fair *q, const struct fair_opts *o, void *mem)
 {
-	const struct fair_limits none = { 0 };
+	const struct abi_limits none = { 0 };
 	uint8_t *at = mem;
 
 	memset(q, 0, sizeof(*q));
@@ -49,9 +47,9 @@ static bool limited(const struct fair *q)
 	return q->circuit.rate != 0 || q->link.rate != 0 || q->relay.rate != 0;
 }
 
-void fair_limit(struct fair *q, const struct fair_limits *l)
+void fair_limit(struct fair *q, const struct abi_limits *l)
 {
-	struct fair_limits *to = &q->limits;
+	struct abi_limits *to = &q->limits;
 
 	*to = *l;
 	if (to->queue == 0)
@@ -60,8 +58,8 @@ void fair_limit(struct fair *q, const struct fair_limits *l)
 		to->queue = q->o.cells_max;
 	if (to->circuit_queue == 0)
 		to->circuit_queue = FAIR_CIRCUIT_QUEUE;
-	if (to->circuit_queue > FAIR_CIRCUIT_QUEUE_MAX)
-		to->circuit_queue = FAIR_CIRCUIT_QUEUE_MAX;
+	if (to->circuit_queue > ABI_CIRCUIT_QUEUE_MAX)
+		to->circuit_queue = ABI_CIRCUIT_QUEUE_MAX;
 	meter_set(&q->circuit, l->circuit_rate, l->circuit_burst);
 	meter_set(&q->link, l->link_rate, l->link_burst);
 	meter_set(&q->relay, l->relay_rate, l->relay_burst);

@@ -54,6 +54,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/abi/abi.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
 #include "dataplane/net/frame.h"
@@ -64,20 +65,11 @@
 #define FAIR_QUANTUM NET_FRAME_CAP /* bytes; no cell is longer */
 #define FAIR_ANY     UINT32_MAX    /* room: as many as there are */
 
-#define FAIR_QUEUE             4096u /* cells of all, by default, */
-#define FAIR_CIRCUIT_QUEUE     128u  /* of one half-circuit */
-#define FAIR_CIRCUIT_QUEUE_MAX 1024u
+#define FAIR_QUEUE         4096u /* cells of all, by default, */
+#define FAIR_CIRCUIT_QUEUE 128u  /* of one half-circuit */
 
 #define FAIR_LOOK_NS        (10 * VX6_MS) /* others may give back */
 #define FAIR_LOOK_SHARED_NS (1 * VX6_MS)
-
-struct fair_limits { /* bytes a second and bytes, as meter_set has them */
-	uint64_t circuit_rate, circuit_burst;
-	uint64_t link_rate, link_burst;
-	uint64_t relay_rate, relay_burst;
-	uint32_t queue;         /* cells; 0 = FAIR_QUEUE, or what there is */
-	uint32_t circuit_queue; /* 0 = FAIR_CIRCUIT_QUEUE */
-};
 
 struct VX6_ALIGNED(VX6_CACHELINE) fair_budget { /* zeroed by the caller */
 	_Atomic uint64_t drawn;
@@ -128,7 +120,7 @@ struct fair_link {
 struct fair {
 	bool on; /* something is limited, or somebody waits */
 	struct fair_opts o;
-	struct fair_limits limits;
+	struct abi_limits limits;
 	struct meter circuit, link, relay;
 	struct fair_half *half;
 	struct fair_link *links;
@@ -145,7 +137,7 @@ struct fair {
 	uint32_t longest;     /* cells of the longest queue */
 	struct fair_count n;
 	/* half-circuits by the number of cells they hold */
-	uint32_t with[FAIR_CIRCUIT_QUEUE_MAX + 1];
+	uint32_t with[ABI_CIRCUIT_QUEUE_MAX + 1];
 };
 
 struct fair_out {                       /* every call fills it anew */
@@ -164,7 +156,7 @@ VX6_NONNULL void fair_init(struct fair *q, const struct fair_opts *o,
 
 /* fair_limit sets other limits; cells that wait go on waiting, by the new
  * ones.  All zero: none. */
-VX6_NONNULL void fair_limit(struct fair *q, const struct fair_limits *l);
+VX6_NONNULL void fair_limit(struct fair *q, const struct abi_limits *l);
 
 /* fair_burst takes n <= FAIR_IN frames to send, and lets those that wait go
  * as far as may be: at most room frames that are not our own, and at most

@@ -130,6 +130,7 @@ VX6_NONNULL static inline void dress_cell(struct relay *r, struct net_frame *f,
 	f->peer = l->link.addr;
 	f->self = l->self;
 	f->link = l->link.index;
+	f->half = 0;
 	l->cells_out++;
 	l->bytes_out += size;
 	l->link.cell_tx_ns = now;

@@ -10,8 +10,8 @@ void meter_set(struct meter *m, uint64_t rate, uint64_t burst)
 		rate = METER_RATE_MAX;
 	if (burst == 0) {
 		burst = rate / (VX6_SEC / METER_BURST_NS);
-		if (burst < METER_BURST_MIN)
-			burst = METER_BURST_MIN;
+		if (burst < METER_BURST_LOW)
+			burst = METER_BURST_LOW;
 	}
 	if (burst > METER_BURST_MAX)
 		burst = METER_BURST_MAX;

@@ -29,12 +29,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "dataplane/abi/abi.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
 
-#define METER_RATE_MAX  UINT64_C(12500000000) /* bytes/s: 100 Gbit/s */
-#define METER_BURST_MIN UINT64_C(65536)
-#define METER_BURST_MAX (UINT64_C(1) << 34)
+#define METER_RATE_MAX  ABI_RATE_MAX
+#define METER_BURST_LOW UINT64_C(65536)
+#define METER_BURST_MAX ABI_BURST_MAX
 #define METER_BURST_NS  (VX6_SEC / 20) /* of the rate, by default */
 
 struct meter {
@@ -46,7 +47,7 @@ struct meter {
 
 /* meter_set takes a rate, METER_RATE_MAX at most, and a burst, at most
  * METER_BURST_MAX; 0: what METER_BURST_NS gives, at least
- * METER_BURST_MIN. */
+ * METER_BURST_LOW. */
 VX6_NONNULL void meter_set(struct meter *m, uint64_t rate, uint64_t burst);
 
 /* meter_turn is told the time; a time before the last counts as the last. */

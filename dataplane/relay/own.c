@@ -41,6 +41,7 @@ static void send_probes(struct relay *r, const struct relay_link *l,
 		f->peer = lo->pkt[i].to;
 		f->self = vx6_addr_eq(&f->peer, &from) ? self : l->self;
 		f->link = 0; /* not always where the link's cells go */
+		f->half = 0;
 		out->tx[out->tx_cnt++] = f;
 		r->probes_out++;
 		r->n.tx_cells++;
@@ -225,6 +226,31 @@ void relay_down(struct relay *r, const struct relay_down d[], unsigned n,
 		r->n.down++;
 		out->tx[out->tx_cnt++] = d[i].f;
 	}
+}
+
+/* ---- cells that waited ---- */
+
+bool relay_again(const struct relay *r, struct net_frame *f)
+{
+	const struct relay_half *h = live_half(r, f->half);
+	const struct relay_link *l;
+
+	if (h == NULL || h->out_link != f->link)
+		return false;
+	l = &r->link[h->out_link];
+	f->peer = l->link.addr;
+	f->self = l->self;
+	return !vx6_addr_is_none(&f->peer);
+}
+
+void relay_lost(struct relay *r, const struct net_frame *f, enum vx6_status why)
+{
+	struct relay_half *h = live_half(r, f->half);
+
+	r->n.drop[why]++;
+	r->relayed_bytes -= f->len;
+	if (h != NULL)
+		h->dropped++;
 }
 
 /* ---- control cells of this hop ---- */

@@ -160,6 +160,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay {
 	bool moved;                /* cells since the last sweep */
 	struct abi_stats n;        /* what is counted here */
 	uint64_t probes_in, probes_out, control_in, drop_cells;
+	uint64_t relayed_bytes; /* of cells of others, sent */
 	/* the caller tops it up before each call */
 	struct net_frame *spare[RELAY_SPARES];
 	unsigned spare_cnt;
@@ -214,6 +215,14 @@ VX6_NONNULL void relay_burst(struct relay *r, struct net_frame *const f[],
  * VX6_EXHAUSTED, VX6_BAD_SIZE, VX6_NO_ROUTE. */
 VX6_NONNULL void relay_join(struct relay *r, struct net_frame *const f[],
 			    unsigned n, uint64_t now_ns, struct relay_out *out);
+
+/* A cell of tx may wait before it is sent.  relay_again says where it goes
+ * when its time has come; false: nowhere, its half-circuit or the link is
+ * gone.  relay_lost counts one that is not sent after all. */
+VX6_MUST_CHECK VX6_NONNULL bool relay_again(const struct relay *r,
+					    struct net_frame *f);
+VX6_NONNULL void relay_lost(struct relay *r, const struct net_frame *f,
+			    enum vx6_status why);
 
 /* One cell of a LOCAL half-circuit to send: f holds H8 | C and nothing
  * before it that matters. */

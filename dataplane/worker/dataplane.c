@@ -30,6 +30,8 @@ struct dp {
 	struct log *log;
 	struct vx6_rand rnd;
 	struct memory tables;
+	struct memory waits; /* for cells that do */
+	struct fair_budget budget;
 	int listen_fd, manager_fd;
 	bool confined; /* no file can be reached */
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
@@ -65,6 +67,22 @@ static enum vx6_status open_tables(struct dp *dp, char *why)
 			 "--halves must be between 2 and %u, --links between "
 			 "2 and %u",
 			 RELAY_HALVES_MAX, RELAY_LINKS_MAX);
+	return st;
+}
+
+static enum vx6_status open_waits(struct dp *dp, char *why)
+{
+	size_t len = pace_need(&dp->relay, dp->port);
+	enum vx6_status st = memory_take(&dp->waits, len,
+					 memory_node(dp->o.cpu));
+
+	if (st == VX6_OK)
+		worker_limit(&dp->w, &dp->budget, dp->waits.at);
+	else
+		snprintf(why, DP_WHY,
+			 "%zu MiB for cells that wait could not be had: "
+			 "lower --halves or --links",
+			 len >> 20);
 	return st;
 }
 
@@ -305,6 +323,8 @@ static enum vx6_status open_all(struct dp *dp, char *why)
 			 "(ulimit -n)");
 		return st;
 	}
+	if ((st = open_waits(dp, why)) != VX6_OK)
+		return st;
 	fill_welcome(dp, &welcome);
 	control_init(&dp->c, dp->listen_fd, &dp->w, &welcome, dp->log);
 	dp->c.about = about;
@@ -356,6 +376,7 @@ void dp_close(struct dp *dp)
 	if (dp->tables.at != NULL)
 		relay_wipe(&dp->relay);
 	memory_free(&dp->tables);
+	memory_free(&dp->waits);
 	sodium_memzero(dp, sizeof(*dp));
 	free(dp);
 }

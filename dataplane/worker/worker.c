@@ -92,11 +92,11 @@ static void hand_up(struct worker *w)
 /* Every frame that a call of the relay left goes where it belongs. */
 static void deliver(struct worker *w)
 {
-	for (unsigned at = 0; at < w->out.tx_cnt; at += NET_BURST) {
-		unsigned n = w->out.tx_cnt - at;
-
-		port_tx(w->port, w->out.tx + at, n < NET_BURST ? n : NET_BURST);
-	}
+	if (pace_clear(&w->pace, w->port, w->out.tx_cnt))
+		port_send(w->port, w->out.tx, w->out.tx_cnt);
+	else
+		pace_send(&w->pace, w->port, w->relay, w->out.tx, w->out.tx_cnt,
+			  w->now);
 	if (w->out.up_cnt > 0)
 		hand_up(w);
 	port_give(w->port, w->out.free, w->out.free_cnt);
@@ -221,6 +221,14 @@ static enum vx6_status inject(struct worker *w, const struct abi_control *c)
 	return st;
 }
 
+static enum vx6_status set_limits(struct worker *w, const struct abi_limits *l)
+{
+	if (!w->pace.open)
+		return VX6_UNSUPPORTED;
+	fair_limit(&w->pace.fair, l);
+	return VX6_OK;
+}
+
 static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 {
 	struct relay *r = w->relay;
@@ -234,16 +242,19 @@ static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 	case ABI_INJECT: return inject(w, &m->u.control);
 	case ABI_SPLICE: return relay_splice(r, m->u.splice.id, m->u.splice.to);
 	case ABI_UNSPLICE: return relay_unsplice(r, m->u.splice.id);
+	case ABI_LIMITS: return set_limits(w, &m->u.limits);
 	case ABI_HELLO:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
 	case ABI_STATS:
+	case ABI_BUDGET:
 	case ABI_WELCOME:
 	case ABI_DONE:
 	case ABI_LINK_IS:
 	case ABI_HALF_IS:
 	case ABI_DUMP_END:
 	case ABI_STATS_ARE:
+	case ABI_BUDGET_IS:
 	case ABI_CONTROL:
 	case ABI_LINK_EVENT:
 	case ABI_HALF_EVENT:
@@ -259,6 +270,9 @@ static void answer(struct worker *w, const struct abi_msg *m, struct abi_msg *a)
 	if (m->type == ABI_STATS) {
 		a->type = ABI_STATS_ARE;
 		count_all(w, &a->u.stats);
+	} else if (m->type == ABI_BUDGET) {
+		a->type = ABI_BUDGET_IS;
+		pace_count(&w->pace, w->relay, &a->u.budget);
 	} else {
 		a->type = ABI_DONE;
 		a->status = (uint32_t)execute(w, m);
@@ -367,6 +381,7 @@ bool worker_turn(struct worker *w, uint64_t now_ns)
 	work += received;
 	work += take_down(w);
 	work += timers(w, received);
+	work += pace_step(&w->pace, w->port, w->relay, now_ns);
 	work += commands(w);
 	if (w->dump_seq != 0)
 		work += dump(w);
@@ -390,6 +405,14 @@ static int timeout_ms(uint64_t due, uint64_t now)
 	return ms > 60000 ? 60000 : (int)ms;
 }
 
+static uint64_t due(const struct worker *w)
+{
+	uint64_t cells = pace_due(&w->pace, w->port, w->now);
+	uint64_t timer = relay_due(w->relay);
+
+	return cells < timer ? cells : timer;
+}
+
 /* The one wait.  Whatever came meanwhile ends it at once: the ring is
  * looked at after `sleeping` is set, and an eventfd stays readable. */
 static void block(struct worker *w)
@@ -408,7 +431,7 @@ static void block(struct worker *w)
 					  .events = POLLIN };
 	}
 	atomic_store_explicit(&w->blocked, true, memory_order_relaxed);
-	wait_ms = timeout_ms(relay_due(w->relay), w->now);
+	wait_ms = timeout_ms(due(w), w->now);
 	if (w->port->pending && (wait_ms < 0 || wait_ms > PENDING_MS))
 		wait_ms = PENDING_MS;
 	(void)poll(p, n, wait_ms);
@@ -475,6 +498,11 @@ static int pin(pthread_attr_t *attr, int cpu)
 	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
 }
 
+void worker_limit(struct worker *w, struct fair_budget *budget, void *mem)
+{
+	pace_open(&w->pace, w->relay, w->port, budget, mem);
+}
+
 enum vx6_status worker_start(struct worker *w)
 {
 	pthread_attr_t attr;
@@ -511,6 +539,7 @@ void worker_free(struct worker *w)
 	if (w->port != NULL && w->relay != NULL) {
 		port_give(w->port, w->relay->spare, w->relay->spare_cnt);
 		w->relay->spare_cnt = 0;
+		pace_close(&w->pace, w->port);
 	}
 }
 

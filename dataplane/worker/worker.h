@@ -40,6 +40,7 @@
 #include "dataplane/abi/ring.h"
 #include "dataplane/port/port.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/worker/pace.h"
 #include "dataplane/worker/queue.h"
 
 #define WORKER_SPIN_NS  (50 * VX6_US) /* without work, before it blocks */
@@ -72,6 +73,7 @@ struct worker {
 	/* the worker's own from here on */
 	VX6_ALIGNED(VX6_CACHELINE) struct abi_shm *ring;
 	struct relay_out out;
+	struct pace pace;
 	uint64_t now, idle_since, late_since;
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t up, ring_full, refused_down;
@@ -86,6 +88,12 @@ struct worker {
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 worker_init(struct worker *w, const struct worker_opts *opts, struct port *port,
 	    struct relay *relay);
+
+/* worker_limit lends the worker a share of a budget, and memory of
+ * pace_need bytes, zeroed, so that it can hold cells back; without it a
+ * worker knows no limits (LIMITS: VX6_UNSUPPORTED).  Before worker_start. */
+VX6_NONNULL void worker_limit(struct worker *w, struct fair_budget *budget,
+			      void *mem);
 
 /* worker_start makes the thread.  VX6_SYS with errno (EINVAL: no such
  * CPU). */

@@ -135,6 +135,17 @@ static struct abi_msg good(unsigned type)
 		m.u.half.cells = 12;
 		break;
 	case ABI_STATS_ARE: good_stats(&m); break;
+	case ABI_LIMITS:
+		m.u.limits = (struct abi_limits){ .circuit_rate = 1000000,
+						  .relay_rate = ABI_RATE_MAX,
+						  .relay_burst = 1 << 20,
+						  .queue = 500 };
+		break;
+	case ABI_BUDGET_IS:
+		m.u.budget = (struct abi_budget){
+			.sent_bytes = 1, .waiting = 7, .most = 9, .room = 256
+		};
+		break;
 	case ABI_HALF_EVENT:
 		m.u.ref.id = 7;
 		m.u.ref.event = ABI_HALF_IDLE;
@@ -146,6 +157,7 @@ static struct abi_msg good(unsigned type)
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
 	case ABI_STATS:
+	case ABI_BUDGET:
 	case ABI_DUMP_END: break;
 	}
 	return m;
@@ -157,7 +169,8 @@ static const uint8_t types[] = {
 	ABI_INJECT,     ABI_DUMP,        ABI_SUBSCRIBE,   ABI_STATS,
 	ABI_WELCOME,    ABI_DONE,        ABI_LINK_IS,     ABI_HALF_IS,
 	ABI_DUMP_END,   ABI_STATS_ARE,   ABI_CONTROL,     ABI_LINK_EVENT,
-	ABI_HALF_EVENT, ABI_STALL,
+	ABI_HALF_EVENT, ABI_STALL,       ABI_LIMITS,      ABI_BUDGET,
+	ABI_BUDGET_IS,
 };
 
 static void each_type_has_its_side(void **state)
@@ -238,12 +251,15 @@ static size_t member(unsigned type)
 	case ABI_CONTROL: return sizeof(struct abi_control);
 	case ABI_WELCOME: return sizeof(struct abi_welcome);
 	case ABI_STATS_ARE: return sizeof(struct abi_stats);
+	case ABI_LIMITS: return sizeof(struct abi_limits);
+	case ABI_BUDGET_IS: return sizeof(struct abi_budget);
 	case ABI_SPLICE:
 	case ABI_UNSPLICE: return sizeof(struct abi_splice);
 	case ABI_HELLO:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
 	case ABI_STATS:
+	case ABI_BUDGET:
 	case ABI_DONE:
 	case ABI_DUMP_END: break;
 	}
@@ -461,6 +477,26 @@ static const struct edit edits[] = {
 	M(ABI_STATS_ARE, stats.interface[1].name[0], 'x', true),
 	M(ABI_STATS_ARE, stats.interface[2].name[0], 'x', false),
 	M(ABI_STATS_ARE, stats.interface[2].mtu, 1, false),
+	M(ABI_LIMITS, limits.circuit_rate, 0, true),
+	M(ABI_LIMITS, limits.circuit_rate, ABI_RATE_MAX, true),
+	M(ABI_LIMITS, limits.circuit_rate, ABI_RATE_MAX + 1, false),
+	M(ABI_LIMITS, limits.link_rate, ABI_RATE_MAX + 1, false),
+	M(ABI_LIMITS, limits.relay_rate, ABI_RATE_MAX + 1, false),
+	M(ABI_LIMITS, limits.relay_rate, UINT64_MAX, false),
+	M(ABI_LIMITS, limits.circuit_burst, 1, false),
+	M(ABI_LIMITS, limits.circuit_burst, ABI_BURST_MIN - 1, false),
+	M(ABI_LIMITS, limits.circuit_burst, ABI_BURST_MIN, true),
+	M(ABI_LIMITS, limits.link_burst, ABI_BURST_MAX, true),
+	M(ABI_LIMITS, limits.link_burst, ABI_BURST_MAX + 1, false),
+	M(ABI_LIMITS, limits.relay_burst, 1, false),
+	M(ABI_LIMITS, limits.relay_burst, UINT64_MAX, false),
+	M(ABI_LIMITS, limits.queue, ABI_QUEUE_MAX, true),
+	M(ABI_LIMITS, limits.queue, ABI_QUEUE_MAX + 1, false),
+	M(ABI_LIMITS, limits.circuit_queue, ABI_CIRCUIT_QUEUE_MAX, true),
+	M(ABI_LIMITS, limits.circuit_queue, ABI_CIRCUIT_QUEUE_MAX + 1, false),
+	M(ABI_BUDGET_IS, budget.waiting, 256, true),
+	M(ABI_BUDGET_IS, budget.waiting, 257, false),
+	M(ABI_BUDGET_IS, budget.zero, 1, false),
 	M(ABI_WELCOME, welcome.data.zero, 1, false),
 	M(ABI_WELCOME, welcome.data.port, 0, true),
 };

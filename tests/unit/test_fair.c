@@ -257,7 +257,7 @@ static void one(uint32_t half, uint32_t link, uint16_t len, uint32_t room)
 	burst(&f, 1, room);
 }
 
-static void limit(struct fair_limits l)
+static void limit(struct abi_limits l)
 {
 	fair_limit(&t.q, &l);
 }
@@ -337,7 +337,7 @@ static void the_polite_keep_their_share(void **state)
 	const uint64_t rate = 12500000, share = rate / 101;
 
 	(void)state;
-	limit((struct fair_limits){ .relay_rate = rate });
+	limit((struct abi_limits){ .relay_rate = rate });
 	for (uint32_t i = 0; i < 101; i++)
 		s[i] = (struct sender){ .half = i + 1,
 					.len = 1200,
@@ -364,8 +364,8 @@ static void bytes_are_shared_not_cells(void **state)
 	uint64_t least = UINT64_MAX, most = 0;
 
 	(void)state;
-	limit((struct fair_limits){ .relay_rate = 2000000,
-				    .circuit_queue = 40 });
+	limit((struct abi_limits){ .relay_rate = 2000000,
+				   .circuit_queue = 40 });
 	for (uint32_t i = 0; i < 20; i++)
 		s[i] = (struct sender){ .half = i + 1,
 					.len = i % 2 ? 128 : 1400,
@@ -385,7 +385,7 @@ static void what_some_leave_others_get(void **state)
 	static struct sender s[2];
 
 	(void)state;
-	limit((struct fair_limits){ .relay_rate = 1000000 });
+	limit((struct abi_limits){ .relay_rate = 1000000 });
 	s[0] = (struct sender){ .half = 1, .len = 1400, .rate = 100000 };
 	s[1] = (struct sender){ .half = 2, .len = 1400, .rate = 3000000 };
 	offer(s, 2, 1, VX6_SEC);
@@ -406,8 +406,8 @@ static void a_half_circuit_has_its_own_rate(void **state)
 	static struct sender s[3];
 
 	(void)state;
-	limit((struct fair_limits){ .circuit_rate = 50000,
-				    .circuit_burst = 4000 });
+	limit((struct abi_limits){ .circuit_rate = 50000,
+				   .circuit_burst = 4000 });
 	for (uint32_t i = 0; i < 3; i++)
 		s[i] = (struct sender){ .half = i + 1,
 					.len = 1000,
@@ -430,7 +430,7 @@ static void a_link_has_its_own_rate(void **state)
 	static struct sender s[4], other[1];
 
 	(void)state;
-	limit((struct fair_limits){ .link_rate = 400000, .link_burst = 8000 });
+	limit((struct abi_limits){ .link_rate = 400000, .link_burst = 8000 });
 	for (uint32_t i = 0; i < 4; i++)
 		s[i] = (struct sender){ .half = i + 1,
 					.len = i == 3 ? 125 : 1000,
@@ -457,7 +457,7 @@ static void a_link_has_its_own_rate(void **state)
 static void queues_are_bounded(void **state)
 {
 	(void)state;
-	limit((struct fair_limits){ .queue = 100, .circuit_queue = 60 });
+	limit((struct abi_limits){ .queue = 100, .circuit_queue = 60 });
 	for (unsigned i = 0; i < 1000; i++)
 		one(1, 1, 1200, 0);
 	assert_int_equal(t.q.cnt, 60);
@@ -479,11 +479,11 @@ static void queues_are_bounded(void **state)
 	assert_int_equal(t.out.tx[0]->half, 1);
 	assert_int_equal(t.out.tx[0]->index, 990);
 	/* a smaller limit is kept at once */
-	limit((struct fair_limits){ .queue = 10 });
+	limit((struct abi_limits){ .queue = 10 });
 	burst(NULL, 0, 0);
 	assert_int_equal(t.q.cnt, 10);
 	/* and without any limit everything goes */
-	limit((struct fair_limits){ 0 });
+	limit((struct abi_limits){ 0 });
 	assert_true(t.q.on);
 	burst(NULL, 0, FAIR_ANY);
 	assert_int_equal(t.q.cnt, 0);
@@ -493,8 +493,8 @@ static void queues_are_bounded(void **state)
 static void due_is_when_it_can_go(void **state)
 {
 	(void)state;
-	limit((struct fair_limits){ .relay_rate = 1000000,
-				    .relay_burst = 4000 });
+	limit((struct abi_limits){ .relay_rate = 1000000,
+				   .relay_burst = 4000 });
 	for (unsigned i = 0; i < 3; i++)
 		one(1, 1, 1200, FAIR_ANY);
 	assert_int_equal(t.sent, 3);
@@ -525,9 +525,9 @@ static void workers_share_by_who_waits(void **state)
 	assert_non_null(mem);
 	memset(mem, 0, fair_need(&o));
 	fair_init(&other, &o, mem);
-	limit((struct fair_limits){ .relay_rate = 4000000 });
+	limit((struct abi_limits){ .relay_rate = 4000000 });
 	fair_limit(&other, &t.q.limits);
-	fair_limit(&other, &(struct fair_limits){ .relay_rate = 4000000 });
+	fair_limit(&other, &(struct abi_limits){ .relay_rate = 4000000 });
 	/* three half-circuits wait here, one there: it gets a quarter */
 	for (unsigned k = 0; k < 20000; k++) {
 		t.now += 200 * VX6_US;
@@ -596,7 +596,7 @@ static void random_operations_keep_the_rules(void **state)
 		unsigned theirs = 0;
 
 		if (rng(2000) == 0) {
-			struct fair_limits l = {
+			struct abi_limits l = {
 				.circuit_rate = rng(2) ? rng(1000000) : 0,
 				.link_rate = rng(2) ? rng(4000000) : 0,
 				.relay_rate = rng(2) ? 1 + rng(9000000) : 0,
