@@ -38,9 +38,14 @@ TICK = os.sysconf("SC_CLK_TCK")
 STAGES = []  # (function, names of its figures)
 
 
+def full(figure):
+    """The data plane's are dp.*, all others lab.*."""
+    return figure if figure.startswith("dp.") else "lab." + figure
+
+
 def stage(*figures):
     def add(function):
-        STAGES.append((function, ["lab." + f for f in figures]))
+        STAGES.append((function, [full(f) for f in figures]))
         return function
     return add
 
@@ -181,7 +186,7 @@ def emit(lab, name, samples, unit, baseline=None, base=None, **more):
     value = digits(samples.median)
     under = digits(base.median) if base else None
     faults = samples.faults + (base.faults if base else [])
-    line = {"figure": "lab." + name, "value": value, "unit": unit,
+    line = {"figure": full(name), "value": value, "unit": unit,
             "baseline": baseline, "baseline_value": under,
             "ratio": round(value / under, 3) if value and under else None,
             "valid": value is not None and not faults, "host": lab.host}
@@ -192,7 +197,7 @@ def emit(lab, name, samples, unit, baseline=None, base=None, **more):
         line["faults"] = sorted(set(faults))
     line.update(more)
     print(json.dumps(line), flush=True)
-    text = f"  lab.{name:<28}"
+    text = f"  {full(name):<32}"
     text += "no value" if value is None else \
         f"{value:>10.6g} {unit:<9} ({line['min']:.4g} .. {line['max']:.4g})"
     if line["ratio"]:

@@ -71,10 +71,13 @@ struct dp {
 	/* As events and the last dump say. */
 	struct plane_link_info *info;      /* by link index */
 	struct plane_half_info *half_info; /* by index of the id */
+	/* Half-circuits to be removed when the queue has room again. */
+	uint32_t *late, late_cnt;
 };
 
 static void lost(struct dp *d, const char *why);
 static void sweep(struct dp *d);
+static void remove_late(struct dp *d);
 
 /* ---- out ---- */
 
@@ -102,6 +105,7 @@ static void flush_queue(struct dp *d)
 			return;
 		}
 	}
+	remove_late(d);
 	sweep(d);
 	watch_out(d);
 }
@@ -192,11 +196,32 @@ static enum vx6_status dp_half_add(struct plane *p, const struct abi_half *h,
 	return ask(d, &m, done, ctx);
 }
 
-static void dp_half_remove(struct plane *p, uint32_t id)
+static enum vx6_status say_remove(struct dp *d, uint32_t id)
 {
 	struct abi_msg m = { .type = ABI_HALF_REMOVE, .u.ref.id = id };
 
-	if (say((struct dp *)p, &m) != VX6_OK)
+	return say(d, &m);
+}
+
+static void remove_late(struct dp *d)
+{
+	while (d->late_cnt > 0 && d->queued < SWEEP_MAX &&
+	       say_remove(d, d->late[d->late_cnt - 1]) == VX6_OK)
+		d->late_cnt--;
+}
+
+/* One that is not removed keeps its place in the table for as long as its
+ * circuit was to live.  A neighbour that goes, or destroys all it has, ends
+ * more at once than are queued; each is removed once, so there is room for
+ * all. */
+static void dp_half_remove(struct plane *p, uint32_t id)
+{
+	struct dp *d = (struct dp *)p;
+	enum vx6_status st = say_remove(d, id);
+
+	if (st == VX6_NO_ROOM && d->late_cnt < p->halves_max)
+		d->late[d->late_cnt++] = id;
+	else if (st != VX6_OK)
 		log_debug("plane", "not-removed", log_u64("half", id));
 }
 
@@ -334,9 +359,11 @@ static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 	d->have_shm = true;
 	free(d->info);
 	free(d->half_info);
+	free(d->late);
 	d->info = calloc(w->links_max, sizeof(*d->info));
 	d->half_info = calloc(w->halves_max, sizeof(*d->half_info));
-	if (!d->info || !d->half_info ||
+	d->late = calloc(w->halves_max, sizeof(*d->late));
+	if (!d->info || !d->half_info || !d->late ||
 	    loop_fd_open(d->opt.loop, d->shm.up.wake_fd, on_ring, d,
 			 &d->ring_watch) != VX6_OK)
 		return false;
@@ -677,6 +704,7 @@ static void drop_queue(struct dp *d)
 	}
 	d->tail = &d->head;
 	d->queued = 0;
+	d->late_cnt = 0;
 }
 
 static void shut(struct dp *d)
@@ -732,6 +760,7 @@ static void dp_close(struct plane *p)
 	shut(d);
 	free(d->info);
 	free(d->half_info);
+	free(d->late);
 	free(d);
 }
 

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import load, tap
 
 COUNT = 500
+MANY = 6000
 SHARE = 8
 FREELY = {"create_rate": 100_000, "create_burst": 100_000,
           "create_session_jobs": 256}
@@ -86,6 +87,16 @@ def the_bucket_comes_first():
     tap.equal(got["failed"], {"BAD_SLOT": cost["opened"],
                               "RATE": 4 * burst - cost["opened"]})
     slow.stop()
+
+
+@tap.test
+def all_at_once_end():
+    """More than vx6d has commands in its queue to the data plane."""
+    got, _ = told(f"make {MANY}")
+    tap.equal((got["ok"], got["failed"]), (MANY, {}))
+    pair().end()
+    tap.wait(lambda: pair().relay.api("stats")["dataplane"]["halves"] == 0,
+             "the half-circuits to be gone")
 
 
 tap.main(load.lacking())

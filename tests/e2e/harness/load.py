@@ -90,7 +90,7 @@ class Creates:
         """Destroys what stands, and waits until the relay has."""
         self.say("end")
         tap.wait(lambda: self.counts()["circuit_ids"] == 0,
-                 "the circuits to end")
+                 "the circuits to end", 60)
 
     def stop(self):
         self.net.stop()
