@@ -18,6 +18,7 @@
  *     copy N [PACE]      one, N times       > says {"ready":N}
  *     garbage N [PACE]   none that opens   /
  *     go                 sends them; says {"ok":..,"failed":{..},"ns":..}
+ *     stop               ends that before all are answered
  *     end                destroys the circuits that stand
  *
  * PACE is per second; without it WINDOW are under way at once.  Answers are
@@ -277,6 +278,8 @@ static void command(const char *line)
 		return;
 	if (strcmp(name, "go") == 0)
 		go();
+	else if (strcmp(name, "stop") == 0 && load.going)
+		over();
 	else if (strcmp(name, "end") == 0)
 		destroy_all();
 	for (unsigned i = 0; i < VX6_COUNT(word); i++) {
