@@ -30,7 +30,7 @@ import netlab
 from netlab import forge
 from netlab.seen import linked, refusals
 
-PACE = 50_000      # frames a second
+PACE = 200_000     # frames a second
 CREATE_PACE = 2_000
 TURNS = 5
 TRANSFER_S = 2
@@ -41,7 +41,6 @@ KEPT = 0.9         # of the pace, or the run says nothing
 CREATE_LEN = 1549 + 6
 DATAGRAM = 1452    # that carries CREATEs, full
 FRAMES_AT = os.path.join(os.path.dirname(load.PROGRAM), "load_frames")
-SWITCHED = ("rx", "tx", "sg", "tso", "gso", "gro")
 
 
 class Lab:
@@ -174,11 +173,20 @@ def replays(lab, _):
     return [(src, sport, DATA, cell) for src, sport, cell in cells_of(lab)]
 
 
-def initials(lab, f):
+def initials_of(lab):
     """Headers of RFC 9000 section 17.2.2; nobody can open them."""
-    return some(lambda: (f.someone(), port(lab), CONTROL, b"\xc3\0\0\0\1\x08"
-                         + lab.r.randbytes(8) + b"\0\0\x44\x9e" +
-                         lab.r.randbytes(1182)))
+    return port(lab), CONTROL, b"\xc3\0\0\0\1\x08" + \
+        lab.r.randbytes(8) + b"\0\0\x44\x9e" + lab.r.randbytes(1182)
+
+
+def initials(lab, f):
+    return some(lambda: (f.someone(), *initials_of(lab)))
+
+
+def spoofed(lab, f):
+    """The same, each from a prefix of its own."""
+    return some(lambda: (b"\x20\x01\x0d\xb8" + lab.r.randbytes(12),
+                         *initials_of(lab)))
 
 
 def creates_of_a_size(lab, f):
@@ -270,10 +278,20 @@ class CreateFlood:
             place.end(self.p)
 
 
+def refused(node):
+    """What either daemon, or the classifier, refused, by reason."""
+    vx6d = node.api("stats")["vx6d"]
+    found = refusals(node)
+    for reason, n in [*vx6d["drops"].items(),
+                      *vx6d["creates"]["failed"].items()]:
+        found[f"vx6d {reason}"] = n
+    return found
+
+
 def goodput(lab, kind, at_relay, at_bystander):
     """The transfer during the one flood and the other, in turn."""
     hit, spared, reached = Samples(), Samples(), Samples()
-    before = refusals(lab.r1)
+    before = refused(lab.r1)
     for _ in repeats(TURNS, 60):
         for flood, into in ((at_relay, hit), (at_bystander, spared)):
             with contextlib.ExitStack() as held:
@@ -285,7 +303,7 @@ def goodput(lab, kind, at_relay, at_bystander):
                     into.fail(e)
                     continue
             reached.add(flood.sent / flood.pace)
-    after = refusals(lab.r1)
+    after = refused(lab.r1)
     if reached.good and min(reached.good) < KEPT:
         hit.fail(f"the pace was not kept: {min(reached.good):.2f} of it")
     emit(lab, f"dp.flood.{kind}.goodput", hit, "MB/s",
@@ -308,6 +326,7 @@ def of_frames(kind, make):
 
 for name, how in (("random", random_cells), ("source", wrong_source),
                   ("replay", replays), ("initial", initials),
+                  ("spoofed", spoofed),
                   ("syn", lambda lab, f: [None] * FRAMES)):
     of_frames(name, how)
 
