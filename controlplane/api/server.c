@@ -28,6 +28,7 @@ struct client {
 
 struct api_server {
 	struct api_options opt;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct loop *loop;
 	struct loop_fd *watch;
 	struct loop_timer pause;
@@ -283,6 +284,8 @@ static enum vx6_status listen_on(struct api_server *s)
 		return VX6_SYS;
 	}
 	memcpy(sa.sun_path, s->opt.path, strlen(s->opt.path) + 1);
+	memcpy(s->path, sa.sun_path, sizeof(s->path));
+	s->opt.path = s->path; /* the caller's goes away */
 	st = make_room(&sa);
 	if (st != VX6_OK)
 		return st;
