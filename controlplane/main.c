@@ -15,12 +15,18 @@
 #include "controlplane/cli/notify.h"
 #include "controlplane/loop/log.h"
 #include "controlplane/loop/loop.h"
+#include "controlplane/loop/sandbox_table.h"
 #include "controlplane/node/node.h"
 #include "dataplane/wire/aead/aead.h"
 
 struct daemon {
 	struct loop *loop;
 	struct node *node;
+};
+
+struct ask { /* what is no part of the configuration */
+	const char *file, *state, *run;
+	bool no_sandbox, print_sandbox, test_sandbox;
 };
 
 static void on_prepare(void *ctx)
@@ -55,7 +61,13 @@ static void usage(FILE *f)
 	      "        directory of the sockets (/run/vx6; without root "
 	      "$XDG_RUNTIME_DIR/vx6)\n"
 	      "  --version\n"
-	      "        which version this is\n\n"
+	      "        which version this is\n"
+	      "  --sandbox HOW\n"
+	      "        on, or off for a debugger (on)\n"
+	      "  --print-sandbox\n"
+	      "        which system calls are permitted once it runs, and why\n"
+	      "  --test-sandbox\n"
+	      "        try what is not, and say of each what came of it\n\n"
 	      "SIGTERM and SIGINT end it, and the circuits that go through "
 	      "this node.\nSIGUSR1 ends it for the next vx6d, which takes "
 	      "those circuits up again:\ntheir cells flow on meanwhile.\n",
@@ -72,7 +84,7 @@ static bool copy_dir(char *to, size_t cap, const char *from)
 	return true;
 }
 
-static int take_options(int argc, char **argv, struct config *cfg)
+static int read_options(int argc, char **argv, struct ask *a)
 {
 	static const struct option opts[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -80,17 +92,29 @@ static int take_options(int argc, char **argv, struct config *cfg)
 		{ "run", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
+		{ "sandbox", required_argument, NULL, 'b' },
+		{ "print-sandbox", no_argument, NULL, 'p' },
+		{ "test-sandbox", no_argument, NULL, 't' },
 		{ 0 },
 	};
-	const char *file = NULL, *state = NULL, *run = NULL;
-	struct config_error err;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", opts, NULL)) != -1) {
 		switch (o) {
-		case 'c': file = optarg; break;
-		case 's': state = optarg; break;
-		case 'r': run = optarg; break;
+		case 'c': a->file = optarg; break;
+		case 's': a->state = optarg; break;
+		case 'r': a->run = optarg; break;
+		case 'p': a->print_sandbox = true; break;
+		case 't': a->test_sandbox = true; break;
+		case 'b':
+			a->no_sandbox = strcmp(optarg, "off") == 0;
+			if (a->no_sandbox || strcmp(optarg, "on") == 0)
+				break;
+			fprintf(stderr,
+				"vx6d: --sandbox must be on or off, not "
+				"\"%.40s\"\n",
+				optarg);
+			return 2;
 		case 'h': usage(stdout); return 0;
 		case 'v': puts(VX6_VERSION); return 0;
 		default: usage(stderr); return 2;
@@ -101,14 +125,21 @@ static int take_options(int argc, char **argv, struct config *cfg)
 		usage(stderr);
 		return 2;
 	}
+	return -1;
+}
+
+static int take_config(const struct ask *a, struct config *cfg)
+{
+	struct config_error err;
+
 	config_defaults(cfg);
-	if (file && config_load(file, cfg, &err) != VX6_OK) {
+	if (a->file && config_load(a->file, cfg, &err) != VX6_OK) {
 		fprintf(stderr, "vx6d: %s\n", err.text);
 		return 2;
 	}
-	if (state && !copy_dir(cfg->state, sizeof(cfg->state), state))
+	if (a->state && !copy_dir(cfg->state, sizeof(cfg->state), a->state))
 		return 2;
-	if (run && !copy_dir(cfg->run, CONFIG_RUN_MAX, run))
+	if (a->run && !copy_dir(cfg->run, CONFIG_RUN_MAX, a->run))
 		return 2;
 	if (config_dirs(cfg, &err) != VX6_OK) {
 		fprintf(stderr, "vx6d: %s\n", err.text);
@@ -117,8 +148,42 @@ static int take_options(int argc, char **argv, struct config *cfg)
 	return -1;
 }
 
-static int serve(struct daemon *d, const struct node_options *opt)
+static void say_sandbox(const struct sandbox_is *is)
 {
+	log_info("sandbox", "on", log_str("capabilities", "none"),
+		 log_str("filter", is->filter ? "yes" : "no"),
+		 log_u64("landlock", (uint64_t)is->landlock));
+	if (!is->filter || is->landlock == 0)
+		log_warn("sandbox", "incomplete",
+			 log_str("hint",
+				 "this kernel lacks a part of it: `vx6 doctor` "
+				 "says which, and what it takes"));
+}
+
+/* All is open: from here on no capability, no other files, no programs. */
+static bool enter_sandbox(struct loop *loop, const struct sandbox *s)
+{
+	char why[SANDBOX_WHY];
+	struct sandbox_is is;
+
+	if (sandbox_confine(s, &is, why) != VX6_OK) {
+		fprintf(stderr, "vx6d: %s\n", why);
+		return false;
+	}
+	loop_threads(loop);
+	if (sandbox_filter(s, &is, why) != VX6_OK) {
+		fprintf(stderr, "vx6d: %s\n", why);
+		return false;
+	}
+	say_sandbox(&is);
+	return true;
+}
+
+static int serve(struct daemon *d, const struct node_options *opt,
+		 const struct sandbox *s)
+{
+	int manager, rc = 1;
+
 	struct loop_opts lo = { .jobs = opt->cfg.limits.create_jobs,
 				.prepare = on_prepare,
 				.signalled = on_signal,
@@ -134,26 +199,56 @@ static int serve(struct daemon *d, const struct node_options *opt)
 		loop_close(d->loop);
 		return 1;
 	}
-	notify_send(getenv("NOTIFY_SOCKET"), "READY=1");
-	loop_run(d->loop);
-	notify_send(getenv("NOTIFY_SOCKET"), "STOPPING=1");
+	manager = notify_to(getenv("NOTIFY_SOCKET"));
+	if (s == NULL || enter_sandbox(d->loop, s)) {
+		notify_tell(manager, "READY=1");
+		loop_run(d->loop);
+		notify_tell(manager, "STOPPING=1");
+		rc = 0;
+	}
 	struct node *n = d->node;
 
 	d->node = NULL;
 	node_close(n);
 	loop_close(d->loop);
 	log_tick(VX6_NEVER);
+	return rc;
+}
+
+/* What is asked of the program and not of a node; -1: nothing. */
+static int only_asked(const struct ask *a, const struct sandbox *s)
+{
+	if (a->print_sandbox)
+		sandbox_print(s, stdout);
+	else if (a->test_sandbox)
+		return sandbox_test(s, vx6d_sandbox_may(), stdout) ? 0 : 1;
+	else
+		return -1;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct node_options opt;
+	struct sandbox_place place[VX6D_PLACES];
 	struct daemon d = { 0 };
-	int rc = take_options(argc, argv, &opt.cfg);
+	struct ask ask = { 0 };
+	struct sandbox s;
+	int rc = read_options(argc, argv, &ask);
 
+	if (rc < 0)
+		rc = take_config(&ask, &opt.cfg);
+	s = vx6d_sandbox(place, opt.cfg.state, opt.cfg.run,
+			 opt.cfg.log_format == CONFIG_LOG_JSON);
+	if (rc < 0)
+		rc = only_asked(&ask, &s);
 	if (rc >= 0)
 		return rc;
+	/* libuv would hand calls to the kernel by it, past every filter */
+	if (!ask.no_sandbox && !sandbox_hide(SCMP_SYS(io_uring_setup))) {
+		perror("vx6d: io_uring cannot be done without");
+		return 1;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	log_setup((enum log_level)opt.cfg.log_level,
 		  opt.cfg.log_format == CONFIG_LOG_JSON);
@@ -162,5 +257,5 @@ int main(int argc, char **argv)
 		      stderr);
 		return 1;
 	}
-	return serve(&d, &opt);
+	return serve(&d, &opt, ask.no_sandbox ? NULL : &s);
 }

@@ -107,21 +107,32 @@ unsigned notify_read(int fd, pid_t pid)
 	}
 }
 
-void notify_send(const char *name, const char *state)
+int notify_to(const char *name)
 {
 	struct sockaddr_un sa;
-	socklen_t len;
+	socklen_t len = name == NULL ? 0 : address(&sa, name);
 	int fd;
 
-	if (name == NULL)
-		return;
-	len = address(&sa, name);
 	if (len == 0)
-		return;
+		return -1;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	       (const struct sockaddr *)&sa, len);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, len) == 0)
+		return fd;
 	close(fd);
+	return -1;
+}
+
+void notify_tell(int fd, const char *state)
+{
+	if (fd >= 0)
+		send(fd, state, strlen(state), MSG_NOSIGNAL);
+}
+
+void notify_send(const char *name, const char *state)
+{
+	int fd = notify_to(name);
+
+	notify_tell(fd, state);
+	if (fd >= 0)
+		close(fd);
 }

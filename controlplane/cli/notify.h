@@ -31,6 +31,12 @@ VX6_NONNULL int notify_open(const char *who, char name[NOTIFY_NAME]);
  * that came from pid. */
 unsigned notify_read(int fd, pid_t pid);
 
+/* notify_to is a socket connected to the one named, in NOTIFY_SOCKET's form,
+ * for notify_tell later; -1 where there is none or name is NULL.  Later it
+ * may be out of reach. */
+int notify_to(const char *name);
+VX6_NONNULL void notify_tell(int fd, const char *state);
+
 /* notify_send says state ("READY=1") to the socket named, in NOTIFY_SOCKET's
  * form; nothing when name is NULL. */
 VX6_NONNULL_ARGS(2) void notify_send(const char *name, const char *state);

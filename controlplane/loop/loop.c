@@ -337,6 +337,24 @@ void loop_work_end(struct loop *l)
 		loop_turn(l, true);
 }
 
+static void nothing_to_do(uv_work_t *work)
+{
+	(void)work;
+}
+
+static void nothing_done(uv_work_t *work, int status)
+{
+	(void)work;
+	(void)status;
+}
+
+/* libuv makes all its threads with the first thing there is to do, and
+ * returns when they are there. */
+void loop_threads(struct loop *l)
+{
+	uv_queue_work(&l->uv, &l->first, nothing_to_do, nothing_done);
+}
+
 static bool jobs_open(struct loop *l)
 {
 	if (l->opts.jobs == 0)

@@ -152,6 +152,10 @@ void loop_fd_close(struct loop_fd *f);
 
 /* ---- jobs: public-key work, off the loop's thread ---- */
 
+/* loop_threads makes the pool's threads now, all of them, and not with the
+ * first job: for who may make none later.  Call it once. */
+VX6_NONNULL void loop_threads(struct loop *l);
+
 /* loop_work runs run(job) in a thread of the pool and then done(job, ..)
  * in the loop: VX6_OK, or VX6_CLOSED when it was never run.
  * VX6_NO_ROOM: as many jobs as allowed are under way (counted), neither is

@@ -46,6 +46,7 @@ struct loop {
 	uv_prepare_t prepare;
 	uv_signal_t signal[LOOP_SIGNALS];
 	struct loop_job *jobs, *job_free;
+	uv_work_t first; /* what the pool begins with */
 	struct loop_stats stats;
 };
 

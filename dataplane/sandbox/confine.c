@@ -54,6 +54,18 @@ static void lower_bounds(uint64_t keep)
 			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
+/* No more than what is to be kept. */
+static bool holds(const struct __user_cap_data_struct has[2], uint64_t keep)
+{
+	uint32_t more = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		more |= (has[i].permitted | has[i].effective |
+			 has[i].inheritable) &
+			~(uint32_t)(keep >> (32 * i));
+	return more == 0;
+}
+
 static bool only(uint64_t keep)
 {
 	struct __user_cap_header_struct head = {
@@ -65,6 +77,8 @@ static bool only(uint64_t keep)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
 	    !caps_get(has))
 		return false;
+	if (holds(has, keep))
+		return true; /* nothing to give up */
 	for (unsigned i = 0; i < 2; i++) {
 		uint32_t bits = (uint32_t)(keep >> (32 * i));
 
@@ -79,13 +93,9 @@ static bool only(uint64_t keep)
 static bool has_only(uint64_t keep)
 {
 	struct __user_cap_data_struct has[2] = { 0 };
-	bool more = !caps_get(has);
 
-	for (unsigned i = 0; i < 2; i++)
-		more = more || ((has[i].permitted | has[i].effective |
-				 has[i].inheritable) &
-				~(uint32_t)(keep >> (32 * i))) != 0;
-	return !more && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+	return caps_get(has) && holds(has, keep) &&
+	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 
 /* ---- an empty root directory ---- */
@@ -212,6 +222,16 @@ static bool root_is_closed(void)
 
 /* ---- all of it ---- */
 
+/* Another thread would keep what this one gives up.  A sanitizer may have
+ * one. */
+static bool is_alone(void)
+{
+	struct stat st;
+
+	return SANDBOX_SANITIZED || stat("/proc/self/task", &st) != 0 ||
+	       st.st_nlink <= 3;
+}
+
 static enum vx6_status files(const struct sandbox *s, struct sandbox_is *is,
 			     char why[SANDBOX_WHY])
 {
@@ -251,6 +271,9 @@ enum vx6_status sandbox_confine(const struct sandbox *s, struct sandbox_is *is,
 	enum vx6_status st;
 
 	memset(is, 0, sizeof(*is));
+	errno = EBUSY;
+	if (!is_alone())
+		return refused(why, "there is a second thread already");
 	tzset(); /* a file that gmtime_r would read when it is first called */
 	/* keys are in memory: no core file, no debugger of the same user */
 	if (setrlimit(RLIMIT_CORE, &none) != 0 ||

@@ -192,6 +192,24 @@ static int load(const struct sandbox *s)
 	return err;
 }
 
+bool sandbox_hide(int nr)
+{
+	scmp_filter_ctx ctx;
+	int err;
+
+	if (!sandbox_filters())
+		return true; /* then nothing is forbidden either */
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (ctx == NULL)
+		return false;
+	err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
+	if (err == 0)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	errno = -err;
+	return err == 0;
+}
+
 bool sandbox_filters(void)
 {
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;

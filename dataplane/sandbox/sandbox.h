@@ -25,7 +25,7 @@
  * what was had, and the caller says it to the operator.
  *
  * Ownership: tables are static.  Threads: confine before there is a second
- * one; filter once.  Both at start only: they allocate. */
+ * one, which it refuses; filter once.  Both at start only: they allocate. */
 
 #include <seccomp.h>
 #include <stdbool.h>
@@ -106,6 +106,11 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 sandbox_filter(const struct sandbox *s, struct sandbox_is *is,
 	       char why[SANDBOX_WHY]);
 
+/* sandbox_hide answers one call from now on as a kernel does that has it not:
+ * for a library that would use it, and do without when it is not there.
+ * False with errno. */
+VX6_MUST_CHECK bool sandbox_hide(int nr);
+
 /* sandbox_landlock and sandbox_filters say what this kernel has: the version
  * of Landlock's interface or 0; whether filters can be installed. */
 int sandbox_landlock(void);
@@ -165,6 +170,9 @@ enum sandbox_try {
 };
 
 #define SANDBOX_BIT(name) (UINT64_C(1) << SANDBOX_TRY_##name)
+
+/* sandbox_sanitized are the attempts that a sanitizer's runtime needs. */
+uint64_t sandbox_sanitized(void);
 
 /* sandbox_test tries each in a process of its own, on a thread that was
  * there before the filter: behind confine and filter, and again behind

@@ -400,6 +400,15 @@ static bool prepare(void)
 	       listen(fd, 1) == 0;
 }
 
+uint64_t sandbox_sanitized(void)
+{
+	return SANDBOX_BIT(read_passwd) | SANDBOX_BIT(list_proc) |
+	       SANDBOX_BIT(exec) | SANDBOX_BIT(fork) | SANDBOX_BIT(be_traced) |
+	       SANDBOX_BIT(trace_parent) | SANDBOX_BIT(exec_memory) |
+	       SANDBOX_BIT(raise_limit) | SANDBOX_BIT(take_sigsys) |
+	       SANDBOX_BIT(personality);
+}
+
 bool sandbox_test(const struct sandbox *s, uint64_t may, FILE *to)
 {
 	unsigned count[UNJUDGED + 1] = { 0 };

@@ -49,10 +49,5 @@ struct sandbox dp_sandbox(bool json)
 
 uint64_t dp_sandbox_may(void)
 {
-	if (!SANDBOX_SANITIZED)
-		return 0;
-	return SANDBOX_BIT(read_passwd) | SANDBOX_BIT(list_proc) |
-	       SANDBOX_BIT(fork) | SANDBOX_BIT(be_traced) |
-	       SANDBOX_BIT(exec_memory) | SANDBOX_BIT(take_sigsys) |
-	       SANDBOX_BIT(personality) | SANDBOX_BIT(raise_limit);
+	return SANDBOX_SANITIZED ? sandbox_sanitized() : 0;
 }

@@ -10,14 +10,16 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from harness import command, place, tap  # noqa: E402
+from harness import command, tap  # noqa: E402
+from harness.node import Net  # noqa: E402
 from test_dataplane import Plane  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(HERE))
-PROGRAMS = ["vx6-dataplane"]
+PROGRAMS = ["vx6-dataplane", "vx6d"]
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
           "--inh-caps=-all", "--bounding-set=-all")
 
@@ -31,8 +33,13 @@ def attempts():
 
 def judge(program, *before, args=()):
     """Runs the program's own test; its lines by name, and its stderr."""
+    there = tempfile.mkdtemp(prefix="vx6-box-")
+    tap.after(os.rmdir, there)
+    if before:
+        os.chown(there, 65534, 65534)
     done = subprocess.run(
-        [*before, os.path.join(command.BIN, program), "--test-sandbox", *args],
+        [*before, os.path.join(command.BIN, program), "--test-sandbox",
+         "--state", there, "--run", there, *args],
         capture_output=True, text=True, timeout=120)
     tap.equal(done.returncode, 0, done.stdout + done.stderr)
     lines = done.stdout.splitlines()
@@ -123,6 +130,19 @@ def the_data_plane_has_nothing_left():
 
 
 @tap.test
+def nor_has_the_control_plane():
+    net = Net()
+    node = net.node("box")
+    net.start("box")
+    tap.wait(node.is_up, "it", hint=node.last_words)
+    check_process(node.vx6d.pid)
+    path = os.path.join(node.run, "vx6d.sock")
+    tap.true(os.path.exists(path), path)
+    node.stop("vx6d")
+    tap.equal(os.path.exists(path), False, "its socket is left behind")
+
+
+@tap.test
 def it_ends_and_its_socket_is_taken_over():
     plane = Plane("box")
     tap.after(plane.end)
@@ -139,7 +159,8 @@ def it_ends_and_its_socket_is_taken_over():
 def the_table_is_printed_with_its_reasons():
     for program in PROGRAMS:
         out = subprocess.run(
-            [os.path.join(command.BIN, program), "--print-sandbox"],
+            [os.path.join(command.BIN, program), "--print-sandbox",
+             "--state", "/nowhere", "--run", "/nowhere"],
             capture_output=True, text=True, check=True).stdout
         calls = [x for x in out.splitlines() if not x.startswith("#")]
         tap.true(len(calls) > 30, out)

@@ -228,10 +228,14 @@ def both_run_and_talk():
         field = dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
         uid = m.sh("id -u vx6").stdout.strip()
         tap.equal(field["Uid"].split(), [uid] * 4, unit)
+        for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+            tap.equal(int(field[kind], 16), 0, f"{unit} {kind}")
+        # what no program will get: there is none, and no_new_privs
         caps = 0 if unit == "vx6d.service" else sum(
             1 << n for n in CAPS.values())
-        for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            tap.equal(int(field[kind], 16), caps, f"{unit} {kind}")
+        tap.equal(int(field["CapBnd"], 16), caps, f"{unit} CapBnd")
+        tap.within(m.sh(f"journalctl --no-pager -q -u {unit}").stdout,
+                   "sandbox on capabilities=none filter=yes")
         tap.equal(field["NoNewPrivs"], "1", unit)
         tap.equal(field["Seccomp"], "2", unit)
     modes = m.sh("stat -c '%a %U %G %n' /run/vx6 /run/vx6/vx6d.sock "
