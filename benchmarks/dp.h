@@ -19,7 +19,7 @@
  *     dp_figure.c   passes to samples to a line
  *
  * A pass is timed in CPU time of the thread.  A rig and what it is compared
- * with take turns, pass by pass.
+ * with take turns.
  * Threads: one. */
 
 #include <stdbool.h>
@@ -50,7 +50,8 @@ struct dp_rig {
 	struct net_frame *order[DP_FRAMES]; /* shuffled */
 	uint32_t circuit[DP_FRAMES];        /* of each frame, shuffled */
 	uint32_t *sealed;                   /* cells made so far, by circuit */
-	struct vx6_aes in[DP_LINKS + 1];    /* header keys, by link */
+	uint8_t *stage; /* cells, as they will be copied into the frames */
+	struct vx6_aes in[DP_LINKS + 1]; /* header keys, by link */
 	struct packet_head head[2 * DP_LINKS + 1];
 };
 
@@ -65,7 +66,11 @@ void dp_need(bool ok, const char *what);
 VX6_NONNULL void dp_rig_open(struct dp_rig *rig, const struct dp_case *c);
 VX6_NONNULL void dp_rig_close(struct dp_rig *rig);
 
-/* dp_rig_pass makes 8,192 fresh cells and relays them; *ns is what relaying
+/* dp_rig_fill makes 8,192 fresh cells, and last of all copies them into the
+ * frames: whoever works on them next finds them as a port would leave them. */
+VX6_NONNULL void dp_rig_fill(struct dp_rig *rig);
+
+/* dp_rig_pass fills and relays; *ns is what relaying
  * took.  False: an output was wrong, or missing. */
 VX6_MUST_CHECK VX6_NONNULL bool dp_rig_pass(struct dp_rig *rig,
 					    dp_burst_fn *burst, double *ns);
@@ -86,7 +91,7 @@ struct dp_raw;
 VX6_MUST_CHECK VX6_NONNULL struct dp_raw *dp_raw_open(const struct dp_rig *rig);
 void dp_raw_close(struct dp_raw *raw);
 
-/* dp_raw_pass opens or seals what the rig's relay would, in the same order
+/* dp_raw_pass fills, and opens or seals what the rig's relay would, in the same order
  * in the same frames (a splice: all are opened, then all are sealed), and
  * says how long it took.  ahead: frames and keys are fetched four cells
  * before they are wanted. */

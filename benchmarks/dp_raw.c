@@ -142,10 +142,9 @@ double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig, bool ahead)
 	size_t whole = c->size - 8;
 	double t;
 
+	dp_rig_fill(rig);
 	for (unsigned i = 0; i < DP_FRAMES; i++)
-		raw->at[i] = rig->node.port->mem +
-			     (size_t)rig->order[i]->index * NET_FRAME_LEN +
-			     NET_FRAME_FRONT + 8;
+		raw->at[i] = rig->order[i]->data + 8;
 	t = dp_cpu_ns();
 	if (c->role == DP_BACKWARD)
 		all(raw, rig, 0, whole, false, ahead);

@@ -136,7 +136,9 @@ void dp_rig_open(struct dp_rig *rig, const struct dp_case *c)
 	add_links(rig);
 	add_circuits(rig);
 	rig->sealed = calloc(c->circuits, sizeof(*rig->sealed));
-	dp_need(rig->sealed != NULL, "no memory");
+	rig->stage = aligned_alloc(NET_FRAME_LEN,
+				   (size_t)DP_FRAMES * NET_FRAME_LEN);
+	dp_need(rig->sealed != NULL && rig->stage != NULL, "no memory");
 	for (unsigned i = 0; i < DP_FRAMES; i++) {
 		rig->order[i] = port_take(n->port);
 		rig->circuit[i] = i % c->circuits;
@@ -147,21 +149,19 @@ void dp_rig_open(struct dp_rig *rig, const struct dp_case *c)
 void dp_rig_close(struct dp_rig *rig)
 {
 	free(rig->sealed);
+	free(rig->stage);
 	dp_node_close(&rig->node);
 }
 
 /* ---- cells ---- */
 
-/* Writes cell i anew and lets it arrive. */
-static void fill(struct dp_rig *rig, unsigned i)
+/* Makes cell i anew, apart from its frame. */
+static void make(struct dp_rig *rig, unsigned i)
 {
-	struct port *port = rig->node.port;
-	struct net_frame *f = rig->order[i];
 	uint32_t c = rig->circuit[i];
 	struct abi_half h = dp_half_of(&rig->c, c);
 	uint64_t ctr = h.start_rx + rig->sealed[c]++;
-	uint8_t *p = port->mem + (size_t)f->index * NET_FRAME_LEN +
-		     NET_FRAME_FRONT;
+	uint8_t *p = rig->stage + (size_t)i * NET_FRAME_LEN;
 	size_t text = rig->c.size - VX6_CELL_HDR, plain = text - VX6_LEN_MIN;
 
 	memset(p + VX6_CELL_HDR, (int)c, text);
@@ -176,10 +176,24 @@ static void fill(struct dp_rig *rig, unsigned i)
 	}
 	vx6_cell_put(p, h.in_link, h.id);
 	vx6_cell_protect(&rig->in[h.in_link], p);
-	f->data = p;
-	f->len = (uint16_t)rig->c.size;
-	f->peer = dp_peer(h.in_link);
-	port_mem_queue(port, f);
+}
+
+void dp_rig_fill(struct dp_rig *rig)
+{
+	for (unsigned i = 0; i < DP_FRAMES && rig->c.circuits > DP_FRAMES; i++)
+		rig->circuit[i] = vx6_rand_below(&rig->rnd, rig->c.circuits);
+	for (unsigned i = 0; i < DP_FRAMES; i++)
+		make(rig, i);
+	for (unsigned i = 0; i < DP_FRAMES; i++) {
+		struct net_frame *f = rig->order[i];
+
+		f->data = rig->node.port->mem +
+			  (size_t)f->index * NET_FRAME_LEN + NET_FRAME_FRONT;
+		f->len = (uint16_t)rig->c.size;
+		f->peer = dp_peer(link_in(rig->circuit[i]));
+		memcpy(f->data, rig->stage + (size_t)i * NET_FRAME_LEN,
+		       rig->c.size);
+	}
 }
 
 static bool all_are(const uint8_t *p, size_t len, uint32_t c)
@@ -286,10 +300,9 @@ bool dp_rig_pass(struct dp_rig *rig, dp_burst_fn *burst, double *ns)
 	unsigned seen = 0;
 	bool ok = true;
 
-	for (unsigned i = 0; i < DP_FRAMES && rig->c.circuits > DP_FRAMES; i++)
-		rig->circuit[i] = vx6_rand_below(&rig->rnd, rig->c.circuits);
+	dp_rig_fill(rig);
 	for (unsigned i = 0; i < DP_FRAMES; i++)
-		fill(rig, i);
+		port_mem_queue(rig->node.port, rig->order[i]);
 	dp_phases_begin();
 	*ns = dp_cpu_ns();
 	relay_all(rig, burst);
