@@ -44,6 +44,10 @@ static unsigned mem_rx(struct port *p, struct net_frame *f[], unsigned n)
 		n = q->cnt;
 	for (unsigned i = 0; i < n; i++) {
 		f[i] = queue_get(q);
+		vx6_prefetch_w(f[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		vx6_prefetch_w(f[i]->data);
 		p->rx_bytes += f[i]->len;
 	}
 	p->rx_frames += n;

@@ -61,7 +61,8 @@ VX6_NONNULL void packet_head_make(struct packet_head *h, const uint8_t dst[6],
 
 /* packet_write puts the headers in front of a payload of len bytes, which
  * has h->len bytes of room before it.
- * Cost: reads the payload once, 16 bytes a step. */
+ * Cost: reads the payload once, 64 bytes a step where the CPU has AVX-512
+ * with VNNI, 32 with AVX2, else 16. */
 VX6_NONNULL void packet_write(const struct packet_head *h, uint8_t *payload,
 			      uint16_t len);
 
