@@ -164,7 +164,7 @@ NI bool vx6_aegis_open(const uint8_t *key, const uint8_t *nonce, const void *ad,
 	if (left > 0)
 		tail(&x, dst, src, left, true);
 	finish(&x, ad_len, len, tag);
-	if (vx6_likely(crypto_verify_16(tag, src + left) == 0))
+	if (vx6_likely(vx6_tag_eq(tag, src + left)))
 		return true;
 	sodium_memzero(dst + left - len, len);
 	return false;

@@ -11,6 +11,7 @@
 #define SECONDS 0xdd /* lanes 1 and 3 */
 /* s ^ (a & b), as a table of three bits: a is the highest */
 #define AND_XOR 0x6a
+#define XOR3    0x96
 
 struct state {
 	__m512i s[8];
@@ -47,59 +48,107 @@ VAES static __m512i all(const uint8_t *p)
 	return _mm512_broadcast_i32x4(get16(p));
 }
 
-/* Four times 32 bytes of text to two registers, and back.  Under the mask
- * the bytes behind the end are zero, and are not written. */
-VAES static inline struct block get(struct vx6_aead_lane *const m[4], size_t at,
-				    __mmask32 mask)
-{
-	__m512i lo = join(_mm256_maskz_loadu_epi8(mask, m[0]->text + at),
-			  _mm256_maskz_loadu_epi8(mask, m[1]->text + at));
-	__m512i hi = join(_mm256_maskz_loadu_epi8(mask, m[2]->text + at),
-			  _mm256_maskz_loadu_epi8(mask, m[3]->text + at));
+struct texts { /* of the four, where the CPU keeps them in registers */
+	uint8_t *p[4];
+};
 
+VAES static inline __m256i get32(const uint8_t *p)
+{
+	return _mm256_loadu_si256((const __m256i_u *)(const void *)p);
+}
+
+VAES static inline void put32(uint8_t *p, __m256i x)
+{
+	_mm256_storeu_si256((__m256i_u *)(void *)p, x);
+}
+
+/* Four times 32 bytes of text to two registers, and back. */
+VAES static inline struct block mix(__m512i lo, __m512i hi)
+{
 	return (struct block){ _mm512_shuffle_i64x2(lo, hi, FIRSTS),
 			       _mm512_shuffle_i64x2(lo, hi, SECONDS) };
 }
 
-VAES static inline void put(struct vx6_aead_lane *const m[4], size_t at,
-			    __mmask32 mask, struct block x)
+VAES static inline __m512i unmix_lo(struct block x)
 {
-	const __m512i lo_of = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
-	const __m512i hi_of = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-	__m512i lo = _mm512_permutex2var_epi64(x.a, lo_of, x.b);
-	__m512i hi = _mm512_permutex2var_epi64(x.a, hi_of, x.b);
+	const __m512i of = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
 
-	_mm256_mask_storeu_epi8(m[0]->text + at, mask,
-				_mm512_castsi512_si256(lo));
-	_mm256_mask_storeu_epi8(m[1]->text + at, mask,
+	return _mm512_permutex2var_epi64(x.a, of, x.b);
+}
+
+VAES static inline __m512i unmix_hi(struct block x)
+{
+	const __m512i of = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+
+	return _mm512_permutex2var_epi64(x.a, of, x.b);
+}
+
+VAES static inline struct block get(struct texts t, size_t at)
+{
+	return mix(join(get32(t.p[0] + at), get32(t.p[1] + at)),
+		   join(get32(t.p[2] + at), get32(t.p[3] + at)));
+}
+
+VAES static inline void put(struct texts t, size_t at, struct block x)
+{
+	__m512i lo = unmix_lo(x), hi = unmix_hi(x);
+
+	put32(t.p[0] + at, _mm512_castsi512_si256(lo));
+	put32(t.p[1] + at, _mm512_extracti64x4_epi64(lo, 1));
+	put32(t.p[2] + at, _mm512_castsi512_si256(hi));
+	put32(t.p[3] + at, _mm512_extracti64x4_epi64(hi, 1));
+}
+
+/* The last bytes, fewer than a block: behind the end they are zero, and are
+ * not written. */
+VAES static inline struct block get_tail(struct texts t, size_t at,
+					 __mmask32 mask)
+{
+	return mix(join(_mm256_maskz_loadu_epi8(mask, t.p[0] + at),
+			_mm256_maskz_loadu_epi8(mask, t.p[1] + at)),
+		   join(_mm256_maskz_loadu_epi8(mask, t.p[2] + at),
+			_mm256_maskz_loadu_epi8(mask, t.p[3] + at)));
+}
+
+VAES static inline void put_tail(struct texts t, size_t at, __mmask32 mask,
+				 struct block x)
+{
+	__m512i lo = unmix_lo(x), hi = unmix_hi(x);
+
+	_mm256_mask_storeu_epi8(t.p[0] + at, mask, _mm512_castsi512_si256(lo));
+	_mm256_mask_storeu_epi8(t.p[1] + at, mask,
 				_mm512_extracti64x4_epi64(lo, 1));
-	_mm256_mask_storeu_epi8(m[2]->text + at, mask,
-				_mm512_castsi512_si256(hi));
-	_mm256_mask_storeu_epi8(m[3]->text + at, mask,
+	_mm256_mask_storeu_epi8(t.p[2] + at, mask, _mm512_castsi512_si256(hi));
+	_mm256_mask_storeu_epi8(t.p[3] + at, mask,
 				_mm512_extracti64x4_epi64(hi, 1));
 }
 
+/* From the last to the first, so that each takes the place of its own old
+ * value and only one is moved out of the way. */
 VAES static inline void step(struct state *x, __m512i m0, __m512i m1)
 {
-	struct state o = *x;
+	__m512i *s = x->s, s7 = s[7];
 
-	x->s[0] = _mm512_aesenc_epi128(o.s[7], xor(o.s[0], m0));
-	x->s[1] = _mm512_aesenc_epi128(o.s[0], o.s[1]);
-	x->s[2] = _mm512_aesenc_epi128(o.s[1], o.s[2]);
-	x->s[3] = _mm512_aesenc_epi128(o.s[2], o.s[3]);
-	x->s[4] = _mm512_aesenc_epi128(o.s[3], xor(o.s[4], m1));
-	x->s[5] = _mm512_aesenc_epi128(o.s[4], o.s[5]);
-	x->s[6] = _mm512_aesenc_epi128(o.s[5], o.s[6]);
-	x->s[7] = _mm512_aesenc_epi128(o.s[6], o.s[7]);
+	s[7] = _mm512_aesenc_epi128(s[6], s[7]);
+	s[6] = _mm512_aesenc_epi128(s[5], s[6]);
+	s[5] = _mm512_aesenc_epi128(s[4], s[5]);
+	s[4] = _mm512_aesenc_epi128(s[3], xor(s[4], m1));
+	s[3] = _mm512_aesenc_epi128(s[2], s[3]);
+	s[2] = _mm512_aesenc_epi128(s[1], s[2]);
+	s[1] = _mm512_aesenc_epi128(s[0], s[1]);
+	s[0] = _mm512_aesenc_epi128(s7, xor(s[0], m0));
 }
 
-VAES static inline struct block stream(const struct state *x)
+/* p, under the key stream or free of it. */
+VAES static inline struct block crypt(const struct state *x, struct block p)
 {
 	const __m512i *s = x->s;
+	__m512i a = _mm512_ternarylogic_epi64(s[2], s[3], s[6], AND_XOR);
+	__m512i b = _mm512_ternarylogic_epi64(s[6], s[7], s[2], AND_XOR);
 
 	return (struct block){
-		xor(s[1], _mm512_ternarylogic_epi64(s[2], s[3], s[6], AND_XOR)),
-		xor(s[5], _mm512_ternarylogic_epi64(s[6], s[7], s[2], AND_XOR)),
+		_mm512_ternarylogic_epi64(a, s[1], p.a, XOR3),
+		_mm512_ternarylogic_epi64(b, s[5], p.b, XOR3),
 	};
 }
 
@@ -149,52 +198,50 @@ bool vx6_aegis_has_lanes(void)
 
 /* One line of what comes next for two steps of what is here: spread over
  * the text, none of them waits for the others. */
-VAES static inline void look_ahead(struct vx6_aead_lane *const m[4], size_t at)
+VAES static inline void look_ahead(const uint8_t *const next[4], size_t at)
 {
 	if (at % VX6_CACHELINE != 0)
 		return;
 	for (unsigned i = 0; i < 4; i++)
-		if (m[i]->ahead != NULL)
-			vx6_prefetch_w(m[i]->ahead + at);
+		vx6_prefetch_w(next[i] + at);
 }
 
-VAES static inline void seal_block(struct state *x,
-				   struct vx6_aead_lane *const m[4], size_t at,
-				   __mmask32 mask)
+/* next: where nothing comes, what is at hand already. */
+VAES static inline struct texts texts_of(struct vx6_aead_lane *const m[4],
+					 const uint8_t *next[4])
 {
-	struct block p = get(m, at, mask), z = stream(x);
+	struct texts t;
 
-	put(m, at, mask, (struct block){ xor(p.a, z.a), xor(p.b, z.b) });
-	step(x, p.a, p.b);
-}
-
-/* Behind the end the key stream itself would be absorbed: it is cut off. */
-VAES static inline void open_block(struct state *x,
-				   struct vx6_aead_lane *const m[4], size_t at,
-				   __mmask32 mask)
-{
-	const __mmask64 each = UINT64_C(0x0001000100010001);
-	struct block p = get(m, at, mask), z = stream(x);
-
-	p.a = _mm512_maskz_mov_epi8(each * (mask & 0xffffu), xor(p.a, z.a));
-	p.b = _mm512_maskz_mov_epi8(each * (mask >> 16), xor(p.b, z.b));
-	put(m, at, mask, p);
-	step(x, p.a, p.b);
+	for (unsigned i = 0; i < 4; i++) {
+		t.p[i] = m[i]->text;
+		next[i] = m[i]->ahead != NULL ? m[i]->ahead : m[i]->text;
+	}
+	return t;
 }
 
 VAES void vx6_aegis_seal_lanes(struct vx6_aead_lane *const m[4], size_t len)
 {
-	size_t at = 0;
-	uint8_t tag[64];
+	const uint8_t *next[4];
+	struct texts t = texts_of(m, next);
+	struct block p;
 	struct state x;
+	uint8_t tag[64];
+	size_t at = 0;
 
 	start(&x, m);
 	for (; len - at >= VX6_AEGIS_BLOCK; at += VX6_AEGIS_BLOCK) {
-		look_ahead(m, at);
-		seal_block(&x, m, at, UINT32_MAX);
+		look_ahead(next, at);
+		p = get(t, at);
+		put(t, at, crypt(&x, p));
+		step(&x, p.a, p.b);
 	}
-	if (len > at)
-		seal_block(&x, m, at, (UINT32_C(1) << (len - at)) - 1u);
+	if (len > at) {
+		__mmask32 mask = (UINT32_C(1) << (len - at)) - 1u;
+
+		p = get_tail(t, at, mask);
+		put_tail(t, at, mask, crypt(&x, p));
+		step(&x, p.a, p.b);
+	}
 	finish(&x, len, tag);
 	for (unsigned i = 0; i < 4; i++)
 		_mm_storeu_si128((__m128i_u *)(void *)(m[i]->text + len),
@@ -203,21 +250,35 @@ VAES void vx6_aegis_seal_lanes(struct vx6_aead_lane *const m[4], size_t len)
 
 VAES void vx6_aegis_open_lanes(struct vx6_aead_lane *const m[4], size_t len)
 {
-	size_t at = 0;
-	uint8_t tag[64];
+	const uint8_t *next[4];
+	struct texts t = texts_of(m, next);
+	struct block p;
 	struct state x;
+	uint8_t tag[64];
+	size_t at = 0;
 
 	start(&x, m);
 	for (; len - at >= VX6_AEGIS_BLOCK; at += VX6_AEGIS_BLOCK) {
-		look_ahead(m, at);
-		open_block(&x, m, at, UINT32_MAX);
+		look_ahead(next, at);
+		p = crypt(&x, get(t, at));
+		put(t, at, p);
+		step(&x, p.a, p.b);
 	}
-	if (len > at)
-		open_block(&x, m, at, (UINT32_C(1) << (len - at)) - 1u);
+	if (len > at) {
+		/* behind the end the key stream itself would be absorbed: it
+		 * is cut off */
+		const __mmask64 each = UINT64_C(0x0001000100010001);
+		__mmask32 mask = (UINT32_C(1) << (len - at)) - 1u;
+
+		p = crypt(&x, get_tail(t, at, mask));
+		p.a = _mm512_maskz_mov_epi8(each * (mask & 0xffffu), p.a);
+		p.b = _mm512_maskz_mov_epi8(each * (mask >> 16), p.b);
+		put_tail(t, at, mask, p);
+		step(&x, p.a, p.b);
+	}
 	finish(&x, len, tag);
 	for (unsigned i = 0; i < 4; i++)
-		m[i]->ok = crypto_verify_16(tag + 16 * i, m[i]->text + len) ==
-			   0;
+		m[i]->ok = vx6_tag_eq(tag + 16 * i, m[i]->text + len);
 	for (unsigned i = 0; i < 4; i++)
 		if (vx6_unlikely(!m[i]->ok))
 			sodium_memzero(m[i]->text, len);

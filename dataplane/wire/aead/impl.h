@@ -14,9 +14,22 @@
  * Arguments are checked in aead.c: len counts no tag here, and a seal or
  * open gets an algorithm that its implementation offers. */
 
+#include <string.h>
+
 #include "dataplane/wire/aead/aead.h"
 
 #define VX6_AEAD_TAG 16u
+
+/* vx6_tag_eq compares tags in constant time. */
+VX6_NONNULL static inline bool vx6_tag_eq(const uint8_t a[VX6_AEAD_TAG],
+					  const uint8_t b[VX6_AEAD_TAG])
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
 
 /* vx6_imb_start finds out whether ipsec-mb can run here and fetches its
  * entry points.  False: none of the others may be called. */
