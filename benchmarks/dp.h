@@ -61,6 +61,7 @@ typedef void dp_burst_fn(struct relay *r, struct net_frame *const f[],
 
 /* dp_need ends the program with a word to the operator unless ok. */
 void dp_need(bool ok, const char *what);
+[[noreturn]] void dp_fail(const char *what);
 
 /* dp_rig_open takes the memory and fills the tables. */
 VX6_NONNULL void dp_rig_open(struct dp_rig *rig, const struct dp_case *c);

@@ -53,12 +53,14 @@ struct dp_raw *dp_raw_open(const struct dp_rig *rig)
 	const struct dp_case *c = &rig->c;
 	uint32_t n = keys_of(c);
 
-	dp_need(raw != NULL, "no memory");
+	if (raw == NULL)
+		dp_fail("no memory");
 	raw->c = *c;
 	if (c->suite == VX6_SUITE_AES256_GCM &&
 	    strstr(vx6_aead_impl_name(), "ipsec-mb") != NULL) {
 		raw->mgr = alloc_mb_mgr(0);
-		dp_need(raw->mgr != NULL, "no ipsec-mb");
+		if (raw->mgr == NULL)
+			dp_fail("no ipsec-mb");
 		init_mb_mgr_auto(raw->mgr, NULL);
 		raw->gcm = room(c, sizeof(*raw->gcm));
 		for (uint32_t i = 0; i < n; i++)

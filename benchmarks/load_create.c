@@ -271,11 +271,15 @@ static void go(void)
 static void command(const char *line)
 {
 	static const char *const word[] = { "make", "copy", "garbage" };
-	unsigned n = 0, pace = 0;
-	char name[16] = "";
+	size_t len = strcspn(line, " ");
+	char name[16] = "", *at;
+	unsigned long n, pace;
 
-	if (sscanf(line, "%15s %u %u", name, &n, &pace) < 1)
+	if (len == 0 || len >= sizeof(name))
 		return;
+	memcpy(name, line, len);
+	n = strtoul(line + len, &at, 10);
+	pace = strtoul(at, NULL, 10);
 	if (strcmp(name, "go") == 0)
 		go();
 	else if (strcmp(name, "stop") == 0 && load.going)
@@ -285,9 +289,9 @@ static void command(const char *line)
 	for (unsigned i = 0; i < VX6_COUNT(word); i++) {
 		if (strcmp(name, word[i]) != 0)
 			continue;
-		load.pace = pace;
-		if (n > 0 && n <= MOST && make((enum sort)i, n))
-			printf("{\"ready\":%u}\n", n);
+		load.pace = (unsigned)pace;
+		if (n > 0 && n <= MOST && make((enum sort)i, (unsigned)n))
+			printf("{\"ready\":%lu}\n", n);
 		else
 			puts("{\"error\":\"no key of the relay, or 1 to 65536 "
 			     "are meant\"}");
