@@ -117,7 +117,8 @@ chain = $(if $(word 2,$1),$(eval $(word 2,$1): | $(word 1,$1))$(call chain,$(wor
 $(call chain,$(filter $(ACTIONS),$(goals)))
 
 sources  := $(sort $(shell find dataplane controlplane config xdp -name '*.c' \
-	! -name '*.bpf.c' ! -name main.c 2>/dev/null))
+	! -name '*.bpf.c' ! -name main.c ! -path 'dataplane/port/dpdk/*' \
+	2>/dev/null))
 support  := $(sort $(wildcard tests/support/*.c))
 benchlib := $(sort $(filter-out benchmarks/bench_% benchmarks/load_%,$(wildcard benchmarks/*.c)))
 units    := $(sort $(wildcard tests/unit/test_*.c tests/xdp/test_*.c))
@@ -131,6 +132,17 @@ scripts  := $(sort $(foreach f,$(wildcard tests/*/test_*),\
 	$(if $(filter %.c %.h %.json %.md %.pyc,$f),,$f)))
 headers  := $(sort $(shell find dataplane controlplane config xdp benchmarks \
 	tests -name '*.h' 2>/dev/null))
+
+# The DPDK back end is an object of its own, which alone is linked to DPDK and
+# holds what it takes from base, net and port.
+dpdk_own := $(sort $(wildcard dataplane/port/dpdk/*.c))
+dpdk_all := $(dpdk_own) $(wildcard dataplane/base/*.c dataplane/net/*.c) \
+	$(filter-out %/dpdk_load.c %/mem.c %/udp.c %/xsk.c \
+	dataplane/port/af_xdp%,$(wildcard dataplane/port/*.c))
+dpdk_has := $(shell pkg-config --exists libdpdk 2>/dev/null && echo 1)
+ifeq (,$(dpdk_has))
+$(info libdpdk is not found: the DPDK back end is left out (apt-get install libdpdk-dev))
+endif
 
 # A room is a directory below a plane: dataplane/wire/aead/x.c is in
 # dataplane-wire, config/x.c in config.
@@ -152,6 +164,11 @@ system   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(packages))) 
 	-isystem /usr/include/tinycbor
 libs     := -Wl,--as-needed $(shell pkg-config --libs $(packages)) \
 	-ltinycbor -lIPSec_MB -lm -pthread
+# DPDK's headers want at least SSE4.2 and its configuration.
+dpdk_cflags := $(if $(dpdk_has),$(patsubst -I%,-isystem %,$(shell \
+	pkg-config --cflags libdpdk)))
+dpdk_libs := -Wl,--as-needed -lrte_ethdev -lrte_mempool -lrte_mbuf -lrte_ring \
+	-lrte_eal -lrte_log -lsodium -lmnl -pthread
 cflags   := -std=gnu23 -O2 -g -pthread -fPIE -fstack-protector-strong \
 	-fno-common -ffile-prefix-map=$(TOP)=. -ffile-prefix-map=$(TOP)/= \
 	$(warnings) -D_GNU_SOURCE -I. \
@@ -253,7 +270,22 @@ $$(units_$1) $$(fuzzers_$1) $$(benches_$1) $$D/bin/vx6 $$D/bin/vx6d $$D/bin/vx6-
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
 		$$(extra_$1) $$(libs)
 
-everything_$1 := $$(patsubst %.c,$$D/obj/%.o,$$(wildcard tests/fuzz/main.c)) $$(archives_$1) $$(progs_$1) $$(units_$1) $$(fuzzers_$1) $$(benches_$1)
+# position-independent, all hidden but what says otherwise
+pic_$1  = $$(filter-out -fPIE,$$(flags_$1)) -fPIC -fvisibility=hidden
+so_$1  := $$(if $$(dpdk_has),$$D/lib/vx6/vx6-port-dpdk.so)
+$$D/pic/%.o: %.c $$D/flags
+	$$(call say,CC-pic$(if $(filter main,$1),,-$1),$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc_$1) $$(pic_$1) $$(if $$(filter $$(dpdk_own),$$<),$$(dpdk_cflags)) -c -o $$@ $$<
+$$(call record,$$D/lib/vx6/sources,$$(dpdk_all) $$(dpdk_libs))
+$$D/lib/vx6/vx6-port-dpdk.so: $$(dpdk_all:%.c=$$D/pic/%.o) $$D/lib/vx6/sources
+	$$(call say,LD$(if $(filter main,$1),,-$1),$$@)
+	$$(Q)$$(cc_$1) $$(filter-out -pie,$$(link_$1)) -shared -Wl,-z,nodelete \
+		$$(if $$(findstring sanitize,$$(link_$1)),,-Wl,-z,defs) \
+		-o $$@ $$(filter %.o,$$^) $$(dpdk_libs)
+-include $$(patsubst %.c,$$D/pic/%.d,$$(dpdk_all))
+
+everything_$1 := $$(so_$1) $$(patsubst %.c,$$D/obj/%.o,$$(wildcard tests/fuzz/main.c)) $$(archives_$1) $$(progs_$1) $$(units_$1) $$(fuzzers_$1) $$(benches_$1)
 -include $$(patsubst %.c,$$D/obj/%.d,$$(sources) $$(support) $$(benchlib) $$(mains) $$(units) $$(fuzzers) $$(benches) tests/fuzz/main.c)
 endef
 
@@ -274,7 +306,7 @@ run_env = VX6_TOP=$(TOP) VX6_BUILD=$(abspath $1) VX6_BIN=$(abspath $1)/bin \
 	VX6_CMD=$(or $(VX6_CMD),$1/bin/vx6)
 run_tests = $(call run_env,$1) tests/run $(if $(T),-T '$(T)') $2
 
-all: $(progs_main) $(benches_main) ## the programs, in build/bin
+all: $(progs_main) $(so_main) $(benches_main) ## the programs, in build/bin
 	@:
 lib: $(archives_main) ## only the archives
 	@:
@@ -283,12 +315,12 @@ test_bins    := $(call chosen,$(units_main)) $(call chosen,$(fuzzers_main))
 test_scripts := $(call chosen,$(scripts))
 # test_schema lets a unit test write; $1 is the variant's directory.
 samples_by = $(if $(filter %/test_schema.py,$(test_scripts)),$1/tests/unit/test_config)
-test: $(test_bins) $(call samples_by,$(BUILD)) $(if $(test_scripts),$(progs_main) $(benches_main)) ## every test; T=name runs one
+test: $(test_bins) $(if $(findstring dpdk,$(test_bins)),$(so_main)) $(call samples_by,$(BUILD)) $(if $(test_scripts),$(progs_main) $(so_main) $(benches_main)) ## every test; T=name runs one
 	$(Q)$(call run_tests,$(BUILD),$(test_bins) $(test_scripts))
 
 san_bins    := $(call chosen,$(units_san)) $(call chosen,$(fuzzers_san))
 san_scripts := $(if $(UNIT),,$(test_scripts))
-san: $(san_bins) $(if $(san_scripts),$(call samples_by,$(BUILD)/san)) $(if $(san_scripts),$(progs_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
+san: $(san_bins) $(if $(findstring dpdk,$(san_bins)),$(so_san)) $(if $(san_scripts),$(call samples_by,$(BUILD)/san)) $(if $(san_scripts),$(progs_san) $(so_san) $(benches_san)) ## every test under ASan and UBSan; UNIT=1 leaves out the scripts
 	$(Q)VX6_TIMEOUT_FACTOR=4 $(call run_tests,$(BUILD)/san,$(san_bins) $(san_scripts))
 
 demo: all ## three relays and a service, to be looked at; DEMO_LAB=0 on loopback

@@ -12,6 +12,7 @@ enum vx6_status port_pool_init(struct port *p, uint32_t frames)
 		frames = PORT_FRAMES;
 	if (frames < PORT_FRAMES_MIN || frames > FRAMES_MAX)
 		return VX6_CONFIG;
+	p->unit = NET_FRAME_LEN;
 	p->map_len = (size_t)frames * NET_FRAME_LEN;
 	p->mem = mmap(NULL, p->map_len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -16,6 +16,8 @@
  *     udp     a socket with GSO and GRO; needs no privilege
  *     af_xdp  queues of interfaces, and a socket for what has no way there
  *             (af_xdp.h)
+ *     dpdk    devices of DPDK, from an object that is loaded when it is
+ *             asked for (dpdk.h)
  *     mem     two queues in memory, for tests and benchmarks
  *
  * A frame received is the frame that is sent: the relay rewrites it in
@@ -69,7 +71,8 @@ struct VX6_ALIGNED(VX6_CACHELINE) port {
 	struct net_frame **pool; /* free ones, the warmest on top */
 	uint32_t pool_cnt, frame_cnt;
 	struct net_frame *frame; /* all of them */
-	uint8_t *mem;            /* their bytes, NET_FRAME_LEN each */
+	uint8_t *mem;            /* their bytes: a frame's are at index units */
+	size_t unit;             /* NET_FRAME_LEN, but in dpdk */
 	size_t map_len;
 	struct vx6_addr at;          /* where datagrams arrive */
 	const struct net_sock *sock; /* for its counters; NULL: has none */
@@ -122,7 +125,7 @@ port_take(struct port *p)
 	if (vx6_unlikely(p->pool_cnt == 0))
 		return NULL;
 	f = p->pool[--p->pool_cnt];
-	f->data = p->mem + (size_t)f->index * NET_FRAME_LEN + NET_FRAME_FRONT;
+	f->data = p->mem + f->index * p->unit + NET_FRAME_FRONT;
 	f->len = 0;
 	f->link = 0;
 	f->peer = f->self = (struct vx6_addr){ 0 };

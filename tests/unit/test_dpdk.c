@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dpdk: the loadable back end, on devices that DPDK makes of what is here.
+ *
+ * Method: two namespaces and a cable between them; the port here, the
+ * kernel's own UDP sockets there.  What they take has the right addresses
+ * and checksums, because the kernel judged them.  Worker and control thread
+ * are this one thread, a step of each in turn.  The object is the one that
+ * the programs load. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/port/dgram.h"
+#include "dataplane/port/dpdk.h"
+#include "tests/support/twonet.h"
+
+#define LINKS  16u
+#define DATA   4243u
+#define PEER   5000u
+#define FRAMES 2048u
+
+static struct twonet net;
+static bool have;
+static char said[8192]; /* every sentence of the port, a line each */
+static char so_file[512];
+static const struct dpdk_api *api;
+
+#define NEED_NET()                                                             \
+	do {                                                                   \
+		if (!have) {                                                   \
+			twonet_may();                                          \
+			skip();                                                \
+		}                                                              \
+		if (api == NULL)                                               \
+			load();                                                \
+	} while (0)
+
+static void say(void *ctx, bool warn, const char *event, const char *device,
+		const char *text)
+{
+	size_t len = strlen(said);
+
+	(void)ctx;
+	snprintf(said + len, sizeof(said) - len, "%s %s %s: %s\n",
+		 warn ? "warn" : "info", event, device, text);
+}
+
+static void load(void)
+{
+	char why[DPDK_WHY];
+
+	api = dpdk_load(so_file, why);
+	if (api == NULL)
+		fail_msg("%s", why);
+}
+
+/* ---- ports, both of their threads ---- */
+
+static struct port *left_open[2]; /* by a test that failed */
+
+static int end_ports(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		port_close(left_open[i]);
+		left_open[i] = NULL;
+	}
+	return 0;
+}
+
+/* Whoever closes has given all frames back. */
+static void close_ports(void)
+{
+	end_ports(NULL);
+	assert_int_equal(api->away(NULL), 0);
+}
+
+static struct port *open_queue(const char *device, uint32_t queue,
+			       uint32_t queues)
+{
+	struct dpdk_opts o = { .device_cnt = 1,
+			       .links = LINKS,
+			       .queue = queue,
+			       .queues = queues,
+			       .say = say };
+	struct port_opts po = { .bind = { .port = DATA }, .frames = FRAMES };
+	char why[DPDK_WHY];
+	struct port *p;
+
+	po.bind.port = (uint16_t)(queue == 0 ? DATA : 0);
+	snprintf(o.device[0], sizeof(o.device[0]), "%s", device);
+	if (api->open(&p, &po, &o, why) != VX6_OK)
+		fail_msg("%s (%s)\n%s", why, strerror(errno), said);
+	left_open[queue] = p;
+	return p;
+}
+
+static struct port *open_on(const char *device)
+{
+	said[0] = '\0';
+	return open_queue(device, 0, 1);
+}
+
+/* A turn of both threads; what came, at most NET_BURST. */
+static unsigned turn(struct port *p, struct net_frame *f[])
+{
+	struct pollfd pf[PORT_FDS + DPDK_FDS];
+	int fd[PORT_FDS], ctl[DPDK_FDS];
+	unsigned n = port_fds(p, fd), m = api->fds(p, ctl);
+
+	for (unsigned i = 0; i < n; i++)
+		pf[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
+	for (unsigned i = 0; i < m; i++)
+		pf[n + i] = (struct pollfd){ .fd = ctl[i], .events = POLLIN };
+	(void)poll(pf, n + m, 1);
+	api->step(p, vx6_now_ns());
+	return port_rx(p, f, NET_BURST);
+}
+
+#define UNTIL(p, cond)                                                         \
+	do {                                                                   \
+		uint64_t end_ = vx6_now_ns() + 10 * VX6_SEC;                   \
+		struct net_frame *f_[NET_BURST];                               \
+		while (!(cond)) {                                              \
+			if (vx6_now_ns() > end_)                               \
+				fail_msg("never: %s\n%s", #cond, said);        \
+			port_give(p, f_, turn(p, f_));                         \
+		}                                                              \
+	} while (0)
+
+static uint64_t passed(const struct port *p)
+{
+	struct dpdk_state s;
+
+	api->describe(p, &s);
+	return s.passed;
+}
+
+/* ---- cells ---- */
+
+static void make_cell(uint8_t *to, uint16_t len, uint32_t no)
+{
+	for (unsigned i = 0; i < len; i++)
+		to[i] = (uint8_t)(no * 7u + i * 13u);
+}
+
+static void send_cell(int fd, const struct vx6_addr *to, uint16_t len,
+		      uint32_t no)
+{
+	struct sockaddr_storage sa;
+	socklen_t sl = vx6_addr_to(to, &sa);
+	uint8_t cell[1500];
+
+	make_cell(cell, len, no);
+	assert_int_equal(sendto(fd, cell, len, 0, (struct sockaddr *)&sa, sl),
+			 len);
+}
+
+/* Waits for the next frame of the port. */
+static struct net_frame *one(struct port *p)
+{
+	uint64_t end = vx6_now_ns() + 10 * VX6_SEC;
+	struct net_frame *f[NET_BURST];
+	unsigned n;
+
+	while ((n = turn(p, f)) == 0)
+		if (vx6_now_ns() > end)
+			fail_msg("nothing came\n%s", said);
+	assert_int_equal(n, 1);
+	return f[0];
+}
+
+static void check_cell(const uint8_t *data, size_t got, uint16_t len,
+		       uint32_t no)
+{
+	uint8_t want[1500];
+
+	make_cell(want, len, no);
+	assert_int_equal(got, len);
+	assert_memory_equal(data, want, len);
+}
+
+static void took(int fd, uint16_t len, uint32_t no, const struct vx6_addr *from)
+{
+	struct sockaddr_storage sa;
+	socklen_t sl = sizeof(sa);
+	struct vx6_addr a;
+	uint8_t got[2048];
+	ssize_t n = recvfrom(fd, got, sizeof(got), 0, (struct sockaddr *)&sa,
+			     &sl);
+
+	assert_true(n >= 0);
+	check_cell(got, (size_t)n, len, no);
+	assert_int_equal(vx6_addr_from(&a, (struct sockaddr *)&sa), VX6_OK);
+	assert_true(vx6_addr_eq(&a, from));
+}
+
+static void give(struct port *p, uint32_t link, const struct vx6_addr *peer,
+		 uint16_t len, uint32_t no)
+{
+	struct net_frame *f = port_take(p);
+
+	assert_non_null(f);
+	make_cell(f->data, len, no);
+	f->len = len;
+	f->peer = *peer;
+	f->link = link;
+	port_tx(p, &f, 1);
+}
+
+/* Sends until the link has a way by the device. */
+static void warm(struct port *p, int fd, const struct vx6_addr *peer,
+		 const struct vx6_addr *self)
+{
+	uint64_t end = vx6_now_ns() + 10 * VX6_SEC, before = p->tx_xsk;
+	unsigned no = 0;
+
+	while (p->tx_xsk == before) {
+		struct net_frame *f[NET_BURST];
+
+		if (vx6_now_ns() > end)
+			fail_msg("no way to the peer\n%s", said);
+		give(p, 3, peer, 100, no);
+		took(fd, 100, no++, self);
+		port_give(p, f, turn(p, f));
+	}
+}
+
+/* Cells of every size in and out, by one family, and the frame that came is
+ * the frame that goes. */
+static void both_ways(struct port *p, bool v4)
+{
+	const struct vx6_addr peer = twonet_at(0, true, v4, PEER);
+	const struct vx6_addr self = twonet_at(0, false, v4, DATA);
+	unsigned most = v4 ? 1472 : 1452;
+	int fd = twonet_udp(&net, &peer);
+	uint64_t rx = p->rx_xsk, n = 0, tx;
+
+	warm(p, fd, &peer, &self);
+	tx = p->tx_xsk;
+	for (unsigned at = 32; at <= most; at += at < most - 9u ? 71 : 1, n++) {
+		struct net_frame *f;
+		const uint8_t *where;
+
+		send_cell(fd, &self, (uint16_t)at, at);
+		f = one(p);
+		check_cell(f->data, f->len, (uint16_t)at, at);
+		assert_true(vx6_addr_eq(&f->peer, &peer));
+		assert_true(vx6_addr_eq(&f->self, &self));
+		assert_int_equal(p->rx_xsk, rx + n + 1);
+		where = f->data;
+		f->link = 3;
+		port_tx(p, &f, 1);
+		took(fd, (uint16_t)at, at, &self);
+		assert_memory_equal(where, f->data, at < 40 ? at : 40);
+	}
+	assert_true(p->tx_xsk - tx + 3 >= n); /* but for a renewal */
+	assert_int_equal(api->away(p), 0);
+	close(fd);
+}
+
+static void af_packet_carries_cells(void **state)
+{
+	struct port *p;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("net_af_packet0,iface=t0");
+	both_ways(p, false);
+	both_ways(p, true);
+	/* by the device alone: the socket has had no copies */
+	assert_int_equal(p->rx_frames, p->rx_xsk);
+	close_ports();
+}
+
+/* ---- what is no cell, or none of ours ---- */
+
+static void put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+struct lie { /* about a datagram of 100 bytes to the port */
+	uint8_t mac[6];
+	uint16_t dport;
+	uint8_t host; /* 10.77.0.host is it sent to */
+	int ip_add, udp_add, cut;
+};
+
+/* Sends an Ethernet frame from there. */
+static void send_lie(int wire, const struct lie *l)
+{
+	static const uint8_t ip[20] = { 0x45, [8] = 64, 17, 0,  0,  10,
+					77,   0,        2,  10, 77, 0 };
+	uint8_t f[14 + 20 + 8 + 100] = { 0 };
+	size_t len = sizeof(f) - (size_t)l->cut;
+
+	memcpy(f, l->mac, 6);
+	f[6] = 2;
+	f[12] = 8;
+	memcpy(f + 14, ip, sizeof(ip));
+	f[14 + 19] = l->host;
+	put16(f + 14 + 2, (unsigned)(128 + l->ip_add));
+	put16(f + 34, PEER);
+	put16(f + 36, l->dport);
+	put16(f + 38, (unsigned)(108 + l->udp_add));
+	assert_int_equal(send(wire, f, len, 0), len);
+}
+
+static void strangers_do_not_get_in(void **state)
+{
+	struct lie l = { .dport = DATA, .host = 1 };
+	struct port *p;
+	int wire;
+
+	(void)state;
+	NEED_NET();
+	twonet_run(&net, false, "ip link set t0 address 02:00:00:00:00:11");
+	p = open_on("net_af_packet1,iface=t0");
+	wire = twonet_wire(&net, 0);
+	memcpy(l.mac, (uint8_t[]){ 2, 0, 0, 0, 0, 0x11 }, 6);
+
+	send_lie(wire, &l); /* the truth is let in, so that lies could be */
+	port_give(p, (struct net_frame *[]){ one(p) }, 1);
+	struct {
+		struct lie l;
+		bool dropped;
+	} c[] = {
+		{ { .dport = DATA + 1, .host = 1 },              false },
+		{ { .dport = DATA, .host = 9 },                  false },
+		{ { .dport = DATA, .host = 1, .mac = { 2, 9 } }, false },
+		{ { .dport = DATA, .host = 1, .udp_add = 1 },    true  },
+		{ { .dport = DATA, .host = 1, .ip_add = 4 },     true  },
+		{ { .dport = DATA, .host = 1, .cut = 1 },        true  },
+		{ { .dport = DATA, .host = 1, .cut = 100 },      true  },
+		{ { .dport = DATA, .host = 1, .cut = 106 },      false },
+		{ { .dport = DATA, .host = 1, .cut = 128 },      false },
+	};
+	for (unsigned i = 0; i < VX6_COUNT(c); i++) {
+		uint64_t was = passed(p), gone = p->drop[VX6_TRUNCATED];
+
+		if (c[i].l.mac[0] == 0)
+			memcpy(c[i].l.mac, l.mac, 6);
+		send_lie(wire, &c[i].l);
+		UNTIL(p, passed(p) + p->drop[VX6_TRUNCATED] > was + gone);
+		assert_int_equal(p->drop[VX6_TRUNCATED] - gone, c[i].dropped);
+		assert_int_equal(p->rx_frames, 1);
+	}
+	assert_int_equal(api->away(p), 0);
+	close(wire);
+	close_ports();
+}
+
+static int setup(void **state)
+{
+	const char *build = getenv("VX6_BUILD");
+
+	(void)state;
+	snprintf(so_file, sizeof(so_file), "%s/lib/vx6/" DPDK_NAME,
+		 build != NULL ? build : "build");
+	have = twonet_open(&net);
+	if (have)
+		twonet_cable(&net, 0, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	twonet_close(&net);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(af_packet_carries_cells, end_ports),
+		cmocka_unit_test_teardown(strangers_do_not_get_in, end_ports),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
