@@ -40,7 +40,8 @@
 #define CONFIG_PEERS_MAX     64u
 #define CONFIG_VIA_MAX       3u
 #define CONFIG_PATH_TEXT     256u /* a file's or directory's name, NUL */
-#define CONFIG_RUN_MAX       90u  /* RUN/dataplane.sock must fit sun_path */
+#define CONFIG_WORKERS_MAX   16u
+#define CONFIG_RUN_MAX       90u /* RUN/dataplane.sock must fit sun_path */
 #define CONFIG_GROUP_TEXT    33u
 #define CONFIG_IFS_MAX       8u
 #define CONFIG_IF_TEXT       16u /* an interface's name, NUL */
@@ -94,7 +95,8 @@ struct config_data {
 	enum config_idle idle;
 	uint32_t halves; /* half-circuits in the table */
 	uint32_t links;
-	int32_t cpu; /* to pin the worker on; -1 = none */
+	uint32_t workers; /* 0: one for each of cpus, 1 at least */
+	uint32_t cpus[CONFIG_WORKERS_MAX], cpus_cnt;
 };
 
 /* All in nanoseconds; the document says seconds. */

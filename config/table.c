@@ -127,10 +127,16 @@ const struct field config_field[] = {
 	{ .path = "data.links", .type = FIELD_INT, .preset = "4096",
 	  RANGE(16, 65536), .unit = "links", AT(data.links),
 	  .help = "Room for neighbours." },
-	{ .path = "data.cpu", .type = FIELD_INT, .preset = "-1",
-	  RANGE(-1, 1023), .unit = "CPU number", AT(data.cpu),
-	  .help = "The CPU that the worker stays on; -1 leaves it to the "
-		  "kernel." },
+	{ .path = "data.workers", .type = FIELD_INT, .preset = "0",
+	  RANGE(0, CONFIG_WORKERS_MAX), .unit = "threads", AT(data.workers),
+	  .help = "Threads that forward cells, each worth a core of its "
+		  "own. 0: one for each of data.cpus, and one where that is "
+		  "empty." },
+	{ .path = "data.cpus", .type = FIELD_INT, .preset = "[]",
+	  RANGE(0, 1023), .unit = "CPU numbers", LIST(data.cpus),
+	  .list_max = CONFIG_WORKERS_MAX,
+	  .help = "The CPU that each worker stays on, in order. Workers "
+		  "beyond the list are left to the kernel." },
 
 	{ .path = "dial.private", .type = FIELD_BOOL, .preset = "false", LIVE,
 	  AT(dial_private),

@@ -91,6 +91,14 @@ static const char *plane_state(const struct node *n)
 	return n->plane->up ? "connected" : "waiting";
 }
 
+static json_t *json_workers(const struct node *n)
+{
+	unsigned cnt;
+	const struct abi_worker *w = plane_dp_workers(n->plane, &cnt);
+
+	return dpjson_workers(w, cnt);
+}
+
 /* s: what it said just now; NULL: it is not there to be asked. */
 static json_t *json_dataplane(const struct node *n, const struct abi_stats *s)
 {
@@ -103,6 +111,7 @@ static json_t *json_dataplane(const struct node *n, const struct abi_stats *s)
 			    json_string(vx6_addr_text(&n->plane->listen, at)));
 	json_object_set_new(o, "workers", json_integer(1));
 	dpjson_backend(o, s);
+	json_object_set_new(o, "workers", json_workers(n));
 	return o;
 }
 
@@ -768,8 +777,12 @@ static json_t *json_own(const struct node *n)
 static void done_stats(struct node *n, struct api_call *call,
 		       const struct abi_stats *s)
 {
+	json_t *dataplane = s != NULL ? dpjson_stats(s) : json_null();
+
+	if (s != NULL)
+		json_object_set_new(dataplane, "workers", json_workers(n));
 	api_done(call, json_pack("{s:o, s:o}", "vx6d", json_own(n), "dataplane",
-				 s ? dpjson_stats(s) : json_null()));
+				 dataplane));
 }
 
 static void run_stats(void *ctx, struct api_call *call, const json_t *args)

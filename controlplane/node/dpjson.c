@@ -97,6 +97,7 @@ json_t *dpjson_stats(const struct abi_stats *s)
 		"ring_full", (json_int_t)s->ring_full, "drops",
 		dpjson_drops(s->drop));
 
+	json_object_set_new(o, "handed", number(s->handed));
 	json_object_set_new(o, "rx_xsk", number(s->rx_xsk));
 	json_object_set_new(o, "tx_xsk", number(s->tx_xsk));
 	json_object_set_new(o, "rx_socket", number(s->rx_sock));
@@ -104,4 +105,51 @@ json_t *dpjson_stats(const struct abi_stats *s)
 	json_object_set_new(o, "classifier", classifier(s->xdp));
 	dpjson_backend(o, s);
 	return o;
+}
+
+static json_t *queues(uint64_t bits)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < 64; i++)
+		if ((bits >> i & 1) != 0)
+			json_array_append_new(all, number(i));
+	return all;
+}
+
+static json_t *number_or_null(int32_t v)
+{
+	return v < 0 ? json_null() : json_integer(v);
+}
+
+static json_t *worker(const struct abi_worker *w)
+{
+	static const char *const pages[] = { "small", "transparent", "huge" };
+	json_t *o = json_pack("{s:I, s:o, s:o, s:o, s:s, s:I, s:s}", "worker",
+			      (json_int_t)w->index, "queues", queues(w->queues),
+			      "cpu", number_or_null(w->cpu), "node",
+			      number_or_null(w->node), "pages",
+			      w->pages < VX6_COUNT(pages) ? pages[w->pages]
+							  : "unknown",
+			      "page_bytes", (json_int_t)w->page_len, "idle",
+			      w->spin != 0 ? "spin" : "adaptive");
+
+	json_object_set_new(o, "rx_cells", number(w->rx_cells));
+	json_object_set_new(o, "tx_cells", number(w->tx_cells));
+	json_object_set_new(o, "handed", number(w->handed));
+	json_object_set_new(o, "handed_off_full", number(w->hand_full));
+	json_object_set_new(o, "halves", number(w->halves));
+	json_object_set_new(o, "busy_ns", number(w->busy_ns));
+	json_object_set_new(o, "spin_ns", number(w->spin_ns));
+	json_object_set_new(o, "blocked_ns", number(w->blocked_ns));
+	return o;
+}
+
+json_t *dpjson_workers(const struct abi_worker w[], unsigned cnt)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < cnt; i++)
+		json_array_append_new(all, worker(&w[i]));
+	return all;
 }

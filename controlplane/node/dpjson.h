@@ -21,4 +21,7 @@ VX6_NONNULL void dpjson_backend(json_t *o, const struct abi_stats *s);
 /* dpjson_stats is all counters. */
 VX6_NONNULL json_t *dpjson_stats(const struct abi_stats *s);
 
+/* dpjson_workers is where each worker is, and what it did. */
+VX6_NONNULL json_t *dpjson_workers(const struct abi_worker w[], unsigned cnt);
+
 #endif

@@ -151,6 +151,11 @@ typedef void plane_stats(void *ctx, const struct abi_stats *stats);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 plane_dp_stats(struct plane *p, plane_stats *done, void *ctx);
 
+/* plane_dp_workers is what each worker said with the counters, in order;
+ * NULL never.  For a plane_stats, before it returns. */
+VX6_MUST_CHECK VX6_NONNULL const struct abi_worker *
+plane_dp_workers(const struct plane *p, unsigned *cnt);
+
 /* plane_dp_limit sets what relaying may take, from now on and in whichever
  * data plane comes next. */
 VX6_NONNULL void plane_dp_limit(struct plane *p, const struct abi_limits *l);

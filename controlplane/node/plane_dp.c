@@ -67,6 +67,8 @@ struct dp {
 	uint32_t queued;
 	struct adopt found; /* the first dump, until it is swept */
 	uint32_t links_cap, halves_cap;
+	struct abi_worker worker[ABI_WORKERS]; /* since STATS was asked */
+	unsigned worker_cnt;
 	uint32_t swept; /* rows looked at: links, then halves */
 	/* As events and the last dump say. */
 	struct plane_link_info *info;      /* by link index */
@@ -556,6 +558,22 @@ static void answered(struct dp *d, const struct abi_msg *m)
 				  : VX6_MALFORMED);
 }
 
+static void worker_is(struct dp *d, const struct abi_worker *w)
+{
+	if (w->index == 0)
+		d->worker_cnt = 0;
+	if (w->index == d->worker_cnt && d->worker_cnt < ABI_WORKERS)
+		d->worker[d->worker_cnt++] = *w;
+}
+
+const struct abi_worker *plane_dp_workers(const struct plane *p, unsigned *cnt)
+{
+	const struct dp *d = (const struct dp *)p;
+
+	*cnt = d->worker_cnt;
+	return d->worker;
+}
+
 static void keep_info(struct dp *d, const struct abi_link *l)
 {
 	if (l->index >= d->plane.links_max)
@@ -609,6 +627,7 @@ static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
 	case ABI_DONE:
 	case ABI_BUDGET_IS:
 	case ABI_STATS_ARE: answered(d, m); return;
+	case ABI_WORKER_IS: worker_is(d, &m->u.worker); return;
 	case ABI_LINK_IS: link_is(d, &m->u.link); return;
 	case ABI_HALF_IS: half_is(d, &m->u.half); return;
 	case ABI_DUMP_END: dump_end(d, m); return;

@@ -247,6 +247,15 @@ static bool stats_are(const struct abi_msg *m)
 	       text_ok(s->why, sizeof(s->why));
 }
 
+static bool worker_is(const struct abi_msg *m)
+{
+	const struct abi_worker *w = &m->u.worker;
+
+	return w->index < ABI_WORKERS && w->cpu >= -1 && w->node >= -1 &&
+	       w->spin <= 1 && w->pages <= ABI_PAGES_HUGE &&
+	       vx6_all_zero(w->zero, sizeof(w->zero));
+}
+
 static bool welcome(const struct abi_msg *m)
 {
 	const struct abi_welcome *w = &m->u.welcome;
@@ -254,9 +263,9 @@ static bool welcome(const struct abi_msg *m)
 	return w->data.zero == 0 && w->links_max > 1 &&
 	       w->links_max <= LINKS_MOST && w->halves_max > 1 &&
 	       w->halves_max <= HALVES_MOST && w->workers > 0 &&
-	       u_ok(w->u_v6) && u_ok(w->u_v4) && w->suites != 0 &&
-	       (w->suites & ~SUITE_BITS) == 0 && backend_ok(w->backend) &&
-	       backend_ok(w->asked) && w->zero == 0 &&
+	       w->workers <= ABI_WORKERS && u_ok(w->u_v6) && u_ok(w->u_v4) &&
+	       w->suites != 0 && (w->suites & ~SUITE_BITS) == 0 &&
+	       backend_ok(w->backend) && backend_ok(w->asked) && w->zero == 0 &&
 	       text_ok(w->why, sizeof(w->why));
 }
 
@@ -318,6 +327,7 @@ static const struct {
 	[ABI_DUMP_END]    = { "dump-end",    nothing,     0, ANSWER },
 	[ABI_STATS_ARE]   = { "stats-are",   stats_are,     MEMBER(stats), ANSWER },
 	[ABI_BUDGET_IS]   = { "budget-is",   budget_is,   MEMBER(budget), ANSWER },
+	[ABI_WORKER_IS]   = { "worker-is",   worker_is,   MEMBER(worker), ANSWER },
 	[ABI_CONTROL]     = { "control",     control,     MEMBER(control), EVENT },
 	[ABI_LINK_EVENT]  = { "link-event",  link_event,  MEMBER(link), EVENT },
 	[ABI_HALF_EVENT]  = { "half-event",  half_event,  MEMBER(ref), EVENT },

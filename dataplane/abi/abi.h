@@ -20,6 +20,8 @@
  *       LIMITS ------------------------------->
  *       BUDGET ------------------------------->
  *       <---------------------- BUDGET_IS        what relaying came to
+ *       STATS -------------------------------->
+ *       <--- WORKER_IS .., STATS_ARE
  *       <--- CONTROL, LINK_EVENT, HALF_EVENT, STALL   after SUBSCRIBE
  *
  * The data plane believes nothing: every index is range-checked, every
@@ -47,6 +49,7 @@
 #define ABI_CTL_LEN  512u /* body of a control cell's message */
 #define ABI_IDX_BITS 20u
 #define ABI_IDX_MASK ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
+#define ABI_WORKERS  16u
 #define ABI_FD_CNT   3u   /* WELCOME: ring memfd, up eventfd, down eventfd */
 #define ABI_WHY_LEN  256u /* a sentence, with its NUL */
 #define ABI_IF_CNT   8u
@@ -84,6 +87,7 @@ enum abi_type {
 	ABI_DUMP_END,
 	ABI_STATS_ARE,
 	ABI_BUDGET_IS,
+	ABI_WORKER_IS, /* one for each, before STATS_ARE */
 	/* events */
 	ABI_CONTROL = 128,
 	ABI_LINK_EVENT,
@@ -105,7 +109,7 @@ struct abi_welcome {
 	uint8_t instance[16]; /* random per start of the data plane */
 	struct vx6_addr data; /* where cells arrive; ip may be any */
 	uint32_t links_max, halves_max;
-	uint32_t workers;
+	uint32_t workers;    /* 1..ABI_WORKERS */
 	uint16_t u_v6, u_v4; /* largest UDP payload over each family */
 	uint8_t suites;      /* bit (1 << suite) for each suite it runs */
 	uint8_t backend;     /* abi_backend: what carries the cells */
@@ -185,6 +189,7 @@ struct abi_stats {
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t ring_full; /* cells for vx6d dropped */
 	uint32_t links, halves;
+	uint64_t handed;           /* to the worker that they belong to */
 	uint64_t rx_xsk, tx_xsk;   /* frames by AF_XDP .. */
 	uint64_t rx_sock, tx_sock; /* .. and by the socket */
 	uint64_t xdp[ABI_XDP_CNT]; /* the classifier's, by reason */
@@ -214,6 +219,22 @@ struct abi_budget { /* BUDGET_IS: of cells of others, since the start */
 	uint32_t zero;
 };
 
+enum abi_pages { ABI_PAGES_SMALL, ABI_PAGES_TRANSPARENT, ABI_PAGES_HUGE };
+
+struct abi_worker { /* a worker: where it is, and what it did */
+	uint64_t rx_cells, tx_cells;
+	uint64_t handed, hand_full; /* cells of other workers' links */
+	uint64_t busy_ns, spin_ns, blocked_ns;
+	uint64_t queues; /* bit for each queue that it has, of any interface */
+	uint32_t index;
+	int32_t cpu, node; /* -1: any */
+	uint32_t page_len; /* of its tables, in bytes */
+	uint32_t halves;
+	uint8_t spin;
+	uint8_t pages; /* abi_pages */
+	uint8_t zero[2];
+};
+
 struct abi_msg {
 	uint16_t version; /* ABI_VERSION */
 	uint16_t type;    /* enum abi_type */
@@ -229,6 +250,7 @@ struct abi_msg {
 		struct abi_stats stats;
 		struct abi_limits limits;
 		struct abi_budget budget;
+		struct abi_worker worker;
 		struct {
 			uint32_t index; /* LINK_REMOVE; STALL: worker */
 			uint32_t id;    /* HALF_REMOVE, HALF_EVENT */

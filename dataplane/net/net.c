@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -125,13 +126,38 @@ static void set_wanted(struct net_sock *s, const struct net_opts *o)
 			    o->sndbuf ? o->sndbuf : NET_BUF);
 }
 
+/* The one that was bound alone has others beside it from here on. */
+static bool set_beside(const struct net_sock *s, const struct net_opts *o)
+{
+	return o->beside == NULL ||
+	       (set_int(o->beside->fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
+		set_int(s->fd, SOL_SOCKET, SO_REUSEPORT, 1));
+}
+
+bool net_steer(const struct net_sock *s, uint32_t mask, unsigned n)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	const struct sock_fprog prog = { .len = VX6_COUNT(code),
+					 .filter = code };
+
+	return n > 0 && setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
+				   &prog, sizeof(prog)) == 0;
+}
+
 enum vx6_status net_open(struct net_sock *s, const struct net_opts *opts)
 {
 	*s = (struct net_sock){ .fd = -1 };
 	s->fd = open_family(opts, &s->v4);
 	if (s->fd < 0)
 		return VX6_SYS;
-	if (!set_needed(s, opts->v6only) || !bind_to(s, &opts->bind)) {
+	if (!set_needed(s, opts->v6only) || !set_beside(s, opts) ||
+	    !bind_to(s,
+		     opts->beside != NULL ? &opts->beside->at : &opts->bind)) {
 		int why = errno;
 
 		net_close(s);

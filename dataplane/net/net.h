@@ -20,6 +20,11 @@
  * No bytes and no ICMP from the network make a call here fail: what a
  * destination or interface refuses is counted and marked on its entry.
  *
+ * Several sockets of one process may have one address (SO_REUSEPORT): the
+ * kernel picks one for each datagram, by net_steer's rule where there is one,
+ * else by a hash of the addresses.  The first is bound alone, so that an
+ * address in use is told even so.
+ *
  * Ownership: net_sock owns its descriptor; buffers are the caller's.
  * Threads: one at a time.
  * Cost: no allocation after net_open; about 24 KiB of stack. */
@@ -44,6 +49,8 @@ struct net_opts {
 	uint32_t rcvbuf, sndbuf; /* bytes; 0 = NET_BUF */
 	bool no_gro, no_gso;     /* do without, even if the kernel can */
 	bool v6only;             /* [::] does not take IPv4 */
+	const struct net_sock
+		*beside; /* bound where this one is; NULL: alone */
 };
 
 struct net_sock {
@@ -89,6 +96,13 @@ struct net_out {
  * ..; *s is then closed already. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 net_open(struct net_sock *s, const struct net_opts *opts);
+
+/* net_steer lets the kernel pick, of the n sockets that share an address,
+ * the one whose number, in order of opening, is mask and the datagram's
+ * first four bytes (big-endian) modulo n.  s: any of them.  False: this
+ * kernel or user cannot, and it stays with the hash. */
+VX6_MUST_CHECK VX6_NONNULL bool net_steer(const struct net_sock *s,
+					  uint32_t mask, unsigned n);
 
 /* net_close is harmless on a socket that was closed or never opened but
  * has fd -1. */

@@ -257,6 +257,7 @@ enum vx6_status dgram_open(struct dgram *d, struct port *port,
 		.sndbuf = opts->sndbuf,
 		.no_gso = opts->no_gso,
 		.no_gro = opts->no_gro,
+		.beside = opts->beside != NULL ? opts->beside->sock : NULL,
 	};
 	enum vx6_status st;
 

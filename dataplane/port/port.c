@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define FRAMES_MAX (1u << 20)
+#define FRAMES_MAX      (1u << 20)
+#define LINK_INDEX_MASK 0xffffffu /* PROTOCOL.md 2: bytes 1 to 3 */
 
 enum vx6_status port_pool_init(struct port *p, uint32_t frames)
 {
@@ -46,6 +47,12 @@ void port_pool_free(struct port *p)
 	p->mem = NULL;
 	p->frame = NULL;
 	p->pool = NULL;
+}
+
+bool port_steer(const struct port *first, unsigned n)
+{
+	return first->sock != NULL &&
+	       net_steer(first->sock, LINK_INDEX_MASK, n);
 }
 
 void port_close(struct port *p)

@@ -31,7 +31,8 @@
  * counted by reason.  frames received + taken = sent + dropped + given.
  *
  * Ownership: the pool is fixed at open; nothing is allocated afterwards.
- * Threads: one worker has one port. */
+ * Threads: one worker has one port.  Ports of several workers share an
+ * address and nothing else. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,6 +95,8 @@ struct port_opts {
 	uint32_t frames;      /* in the pool; 0 = PORT_FRAMES */
 	uint32_t rcvbuf, sndbuf;
 	bool no_gso, no_gro;
+	struct port *beside; /* the first of the same kind, which has the same
+				address; NULL: alone */
 };
 
 /* port_open_udp and port_open_mem make a port in allocated memory.
@@ -103,6 +106,13 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 port_open_udp(struct port **out, const struct port_opts *opts);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 port_open_mem(struct port **out, const struct port_opts *opts);
+
+/* port_steer lets datagrams of links arrive at the port that owns them: of n
+ * ports that were opened one beside the other, number k those of the links
+ * whose index is k modulo n.  False: they arrive anywhere.  It is for what
+ * comes by sockets. */
+VX6_MUST_CHECK VX6_NONNULL bool port_steer(const struct port *first,
+					   unsigned n);
 
 static inline unsigned port_rx(struct port *p, struct net_frame *f[],
 			       unsigned n)

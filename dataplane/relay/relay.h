@@ -44,7 +44,7 @@
  * Each knows every link: keys, address, what it may carry.  But one alone,
  * the link's owner, hears its probes, asks, and says what became of it; the
  * others follow where it is (relay_link_follow) and tell the owner what they
- * have sent (relay_told, relay_link_heard).
+ * have sent (relay_link_tell, relay_link_heard).
  *
  *     link           index modulo the number of workers
  *     half-circuit   the owner of its in_link, because there its cells are
@@ -254,7 +254,7 @@ VX6_NONNULL void relay_event_done(struct relay *r);
  * another than when they were taken off last: true with its index, and its
  * address (none: not proved yet) or NULL for a link that is no more.  Any
  * call may note links, each at most once, so the list is bounded.  Links of
- * other workers are noted when relay_told has something to tell. */
+ * other workers are noted when relay_link_tell has something to tell. */
 VX6_MUST_CHECK VX6_NONNULL bool relay_noted(struct relay *r, uint32_t *index,
 					    const struct vx6_addr **addr);
 
@@ -264,10 +264,10 @@ struct relay_sent { /* by a worker that follows, since it told last */
 	uint64_t cells, bytes, last_ns;
 };
 
-/* relay_told is what the owner of a link, not ours, has to be told;
+/* relay_link_tell is what the owner of a link, not ours, has to be told;
  * relay_link_heard tells it.  An index that is no link is passed over. */
-VX6_MUST_CHECK VX6_NONNULL struct relay_sent relay_told(struct relay *r,
-							uint32_t index);
+VX6_MUST_CHECK VX6_NONNULL struct relay_sent relay_link_tell(struct relay *r,
+							     uint32_t index);
 VX6_NONNULL void relay_link_heard(struct relay *r, uint32_t index,
 				  const struct relay_sent *s);
 

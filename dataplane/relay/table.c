@@ -290,7 +290,7 @@ void relay_link_follow(struct relay *r, uint32_t index,
 	l->self = *self;
 }
 
-struct relay_sent relay_told(struct relay *r, uint32_t index)
+struct relay_sent relay_link_tell(struct relay *r, uint32_t index)
 {
 	struct relay_link *l = live_link(r, index);
 	struct relay_sent s = { 0 };

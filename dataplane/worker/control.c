@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dataplane/worker/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,17 +14,35 @@
 
 _Static_assert(CONTROL_CMDS < QUEUE_SLOTS, "a command always has room");
 
-void control_init(struct control *c, int listen_fd, struct worker *w,
-		  const struct abi_welcome *welcome, struct log *log)
+enum vx6_status control_init(struct control *c, int listen_fd,
+			     struct worker *const w[],
+			     const struct abi_welcome *welcome, struct log *log)
 {
 	memset(c, 0, sizeof(*c));
 	c->w = w;
+	c->workers = welcome->workers;
 	c->log = log;
 	c->welcome = *welcome;
 	c->listen_fd = listen_fd;
 	c->client = -1;
 	for (unsigned i = 0; i < ABI_FD_CNT; i++)
 		c->shm_fd[i] = -1;
+	return owners_open(&c->owners, welcome->halves_max, c->workers);
+}
+
+/* The first worker has the ring; the others hear that clients change. */
+static void offer_ring(struct control *c, struct abi_shm *shm)
+{
+	for (unsigned k = 0; k < c->workers; k++)
+		worker_offer_ring(c->w[k], k == 0 ? shm : NULL);
+}
+
+static bool settled(const struct control *c)
+{
+	for (unsigned k = 0; k < c->workers; k++)
+		if (!worker_ring_settled(c->w[k]))
+			return false;
+	return true;
 }
 
 /* ---- the client goes ---- */
@@ -48,7 +67,9 @@ static void lose(struct control *c, const char *why)
 	c->subscribed = false;
 	c->own_waits = false;
 	abi_wipe(&c->own);
-	worker_offer_ring(c->w, NULL);
+	abi_wipe(&c->in);
+	c->in_waits = false;
+	offer_ring(c, NULL);
 	c->state = CONTROL_LEAVING;
 }
 
@@ -87,19 +108,21 @@ static void say_done(struct control *c, uint32_t seq, enum vx6_status st)
 	send_own(c);
 }
 
-static void say_stall(struct control *c)
+static void say_stall(struct control *c, unsigned k)
 {
-	char ms[LOG_NUM];
+	char ms[LOG_NUM], worker[LOG_NUM];
+	uint64_t stalled_ns = c->watch[k].stalled_ns;
 
 	log_say(c->log, LOG_ERROR, "worker", "stall", "ms",
-		log_num(ms, c->watch.stalled_ns / VX6_MS), LOG_END);
+		log_num(ms, stalled_ns / VX6_MS), "worker", log_num(worker, k),
+		LOG_END);
 	if (c->state != CONTROL_LIVE || !c->subscribed || c->own_waits)
 		return;
 	c->own = (struct abi_msg){
 		.version = ABI_VERSION,
 		.type = ABI_STALL,
-		.u.ref.index = c->w->opts.index,
-		.u.ref.stalled_ns = c->watch.stalled_ns,
+		.u.ref.index = k,
+		.u.ref.stalled_ns = stalled_ns,
 	};
 	c->own_waits = true;
 	send_own(c);
@@ -119,7 +142,7 @@ static void offer(struct control *c, uint32_t seq)
 	}
 	c->hello_seq = seq;
 	c->state = CONTROL_OFFERED;
-	worker_offer_ring(c->w, &c->shm);
+	offer_ring(c, &c->shm);
 }
 
 static void welcome(struct control *c)
@@ -130,7 +153,7 @@ static void welcome(struct control *c)
 			     .u.welcome = c->welcome };
 	enum vx6_status st;
 
-	if (!worker_ring_settled(c->w))
+	if (!settled(c))
 		return;
 	if (c->about != NULL)
 		c->about(c->about_ctx, &m);
@@ -144,8 +167,170 @@ static void welcome(struct control *c)
 	log_say(c->log, LOG_INFO, "control", "client", LOG_END);
 }
 
-/* One good message in a slot of the queue; false: it is not for the worker
- * and the slot is free again. */
+/* ---- commands, to the workers that they concern ---- */
+
+/* Commands that are under way are fewer than a queue's slots. */
+static void push(struct control *c, uint32_t k, const struct abi_msg *m,
+		 uint32_t other)
+{
+	struct control_sent *s = &c->sent[k];
+	struct abi_msg *slot = queue_room(&c->w[k]->cmd);
+
+	assert(slot != NULL && s->head - s->tail < CONTROL_CMDS);
+	s->id[s->head % CONTROL_CMDS] = m->type == ABI_HALF_ADD ? m->u.half.id
+								: 0;
+	s->seq[s->head++ % CONTROL_CMDS] = m->seq;
+	*slot = *m;
+	slot->zero = other;
+	queue_push(&c->w[k]->cmd);
+	worker_wake(c->w[k]);
+}
+
+static void push_one(struct control *c, uint32_t k, const struct abi_msg *m)
+{
+	if (k == OWNERS_NONE) {
+		say_done(c, m->seq, VX6_NO_CIRCUIT);
+		return;
+	}
+	c->unanswered++;
+	push(c, k, m, 0);
+}
+
+static void begin(struct control *c, const struct abi_msg *m, unsigned left)
+{
+	c->unanswered++;
+	c->joint.type = m->type;
+	c->joint.seq = m->seq;
+	c->joint.status = VX6_OK;
+	c->joint.left = left;
+	c->joint.told = 0;
+	c->joint.last_waits = false;
+}
+
+/* All but `last` at once; last, unless it is the only one, when they are
+ * done. */
+static void push_all(struct control *c, const struct abi_msg *m, uint32_t last)
+{
+	begin(c, m, c->workers);
+	for (uint32_t k = 0; k < c->workers; k++)
+		if (k != last || c->workers == 1)
+			push(c, k, m, 0);
+	if (last == OWNERS_NONE || c->workers == 1)
+		return;
+	c->joint.left--;
+	c->joint.last = last;
+	c->joint.last_waits = true;
+	c->joint.m = *m;
+}
+
+static void half_add(struct control *c, const struct abi_msg *m)
+{
+	uint32_t k = 0;
+	enum vx6_status st = owners_add(&c->owners, &m->u.half, m->seq, &k);
+
+	if (st != VX6_OK)
+		say_done(c, m->seq, st);
+	else
+		push_one(c, k, m);
+}
+
+static void splice(struct control *c, const struct abi_msg *m)
+{
+	const struct abi_splice *s = &m->u.splice;
+	uint32_t from = owners_find(&c->owners, s->id);
+	uint32_t to = owners_find(&c->owners, s->to);
+	enum vx6_status st = owners_splice(&c->owners, s->id, s->to);
+
+	if (st != VX6_OK) {
+		say_done(c, m->seq, st);
+		return;
+	}
+	if (from == to) {
+		push_one(c, from, m);
+		return;
+	}
+	begin(c, m, 1);
+	push(c, to, m, from + 1);
+	c->joint.last = from;
+	c->joint.last_waits = true;
+	c->joint.m = *m;
+	c->joint.m.zero = to + 1;
+}
+
+static void unsplice(struct control *c, const struct abi_msg *m)
+{
+	enum vx6_status st = owners_unsplice(&c->owners, m->u.splice.id);
+
+	if (st != VX6_OK)
+		say_done(c, m->seq, st);
+	else
+		push_one(c, owners_find(&c->owners, m->u.splice.id), m);
+}
+
+static void half_remove(struct control *c, const struct abi_msg *m)
+{
+	uint32_t k = owners_find(&c->owners, m->u.ref.id);
+
+	owners_end(&c->owners, m->u.ref.id);
+	push_one(c, k, m);
+}
+
+static void link_remove(struct control *c, const struct abi_msg *m)
+{
+	owners_end_link(&c->owners, m->u.ref.index);
+	push_all(c, m, relay_owner(c->workers, m->u.ref.index));
+}
+
+/* One that has its turn. */
+static void route(struct control *c, const struct abi_msg *m)
+{
+	switch (m->type) {
+	case ABI_LINK_ADD:
+		push_all(c, m, relay_owner(c->workers, m->u.link.index));
+		break;
+	case ABI_LINK_CHANGE:
+		push_one(c, relay_owner(c->workers, m->u.link.index), m);
+		break;
+	case ABI_LINK_REMOVE: link_remove(c, m); break;
+	case ABI_HALF_ADD: half_add(c, m); break;
+	case ABI_HALF_REMOVE: half_remove(c, m); break;
+	case ABI_SPLICE: splice(c, m); break;
+	case ABI_UNSPLICE: unsplice(c, m); break;
+	case ABI_INJECT:
+		push_one(c, owners_find(&c->owners, m->u.control.id), m);
+		break;
+	default: push_all(c, m, OWNERS_NONE); break; /* whatever all do */
+	}
+}
+
+static bool is_joint(const struct control *c, const struct abi_msg *m)
+{
+	switch (m->type) {
+	case ABI_LINK_ADD:
+	case ABI_LINK_REMOVE:
+	case ABI_DUMP:
+	case ABI_LIMITS:
+	case ABI_BUDGET:
+	case ABI_STATS: return true;
+	case ABI_SPLICE:
+		return owners_find(&c->owners, m->u.splice.id) !=
+		       owners_find(&c->owners, m->u.splice.to);
+	default: return false;
+	}
+}
+
+/* Sends on what was read, if it may; what must wait stays in c->in. */
+static void take_turn(struct control *c)
+{
+	c->in_waits = c->unanswered > 0 &&
+		      (c->joint.type != 0 || is_joint(c, &c->in));
+	if (c->in_waits)
+		return;
+	route(c, &c->in);
+	abi_wipe(&c->in);
+}
+
+/* A good message; false: it was not for the workers. */
 static bool take(struct control *c, const struct abi_msg *m)
 {
 	if (m->type == ABI_HELLO && c->state == CONTROL_GREETING) {
@@ -181,29 +366,23 @@ static void refuse(struct control *c, const struct abi_msg *m,
 /* Reads one message; false: none there, or no client any more. */
 static bool read_one(struct control *c)
 {
-	struct abi_msg *slot = queue_room(&c->w->cmd);
-	enum vx6_status st;
+	struct abi_msg *in = &c->in;
+	enum vx6_status st = abi_recv(c->client, in, NULL, 0);
 
-	if (slot == NULL)
-		return false;
-	st = abi_recv(c->client, slot, NULL, 0);
 	if (st == VX6_AGAIN)
 		return false;
 	if (st != VX6_OK) {
-		abi_wipe(slot);
 		lose(c, vx6_status_text(st));
 		return false;
 	}
-	st = abi_check(slot, true);
+	st = abi_check(in, true);
 	if (st != VX6_OK) {
-		refuse(c, slot, st);
-		abi_wipe(slot);
-	} else if (take(c, slot)) {
-		queue_push(&c->w->cmd);
-		c->unanswered++;
-		worker_wake(c->w);
+		refuse(c, in, st);
+		abi_wipe(in);
+	} else if (take(c, in)) {
+		take_turn(c);
 	} else {
-		abi_wipe(slot);
+		abi_wipe(in);
 	}
 	return c->client >= 0;
 }
@@ -211,65 +390,246 @@ static bool read_one(struct control *c)
 static bool may_read(const struct control *c)
 {
 	return (c->state == CONTROL_GREETING || c->state == CONTROL_LIVE) &&
-	       !c->own_waits && c->unanswered < CONTROL_CMDS;
+	       !c->own_waits && !c->in_waits && c->joint.type == 0 &&
+	       c->unanswered < CONTROL_CMDS;
 }
 
-/* ---- what the worker says ---- */
+/* ---- what the workers say ---- */
 
 static bool is_last(const struct abi_msg *m)
 {
 	return m->type != ABI_LINK_IS && m->type != ABI_HALF_IS;
 }
 
-static enum vx6_status send_on(struct control *c, const struct abi_msg *m)
+/* Sends what a client is to have; nobody is to have it: VX6_OK. */
+static enum vx6_status tell(struct control *c, const struct abi_msg *m,
+			    bool heard)
 {
 	struct abi_msg more;
+	enum vx6_status st;
 
-	if (m->type != ABI_STATS_ARE || c->about == NULL)
-		return abi_send(c->client, m, NULL, 0);
+	if (!heard || c->state != CONTROL_LIVE)
+		return VX6_OK;
 	more = *m;
-	c->about(c->about_ctx, &more);
-	return abi_send(c->client, &more, NULL, 0);
+	if (m->type == ABI_HALF_IS)
+		more.u.half.splice = owners_spliced(&c->owners, m->u.half.id);
+	if (c->about != NULL)
+		c->about(c->about_ctx, &more);
+	st = abi_send(c->client, &more, NULL, 0);
+	return st != VX6_OK && send_later(c, st) ? VX6_AGAIN : VX6_OK;
 }
 
-/* Sends what waits in q, or throws it away where nobody is to have it.
- * True: something was taken off. */
-static bool pass_on(struct control *c, struct queue *q, bool answers)
+static void fill_worker(struct control *c, unsigned k, struct abi_worker *to)
+{
+	const struct abi_stats *s = &c->joint.stats[k];
+	const struct worker_opts *o = &c->w[k]->opts;
+
+	*to = (struct abi_worker){
+		.rx_cells = s->rx_cells,
+		.tx_cells = s->tx_cells,
+		.handed = s->handed,
+		.hand_full = s->drop[VX6_HANDED_OFF],
+		.busy_ns = s->busy_ns,
+		.spin_ns = s->spin_ns,
+		.blocked_ns = s->blocked_ns,
+		.index = k,
+		.cpu = o->cpu,
+		.node = -1,
+		.page_len = 4096,
+		.halves = s->halves,
+		.spin = o->spin,
+	};
+}
+
+/* All workers' counters together; links, which all know, once. */
+static void add_up(const struct control *c, struct abi_stats *to)
+{
+	*to = c->joint.stats[0];
+	for (unsigned k = 1; k < c->workers; k++) {
+		const struct abi_stats *s = &c->joint.stats[k];
+
+		for (unsigned i = 0; i < VX6_STATUS_CNT; i++)
+			to->drop[i] += s->drop[i];
+		to->rx_cells += s->rx_cells;
+		to->rx_bytes += s->rx_bytes;
+		to->tx_cells += s->tx_cells;
+		to->tx_bytes += s->tx_bytes;
+		to->forwarded += s->forwarded;
+		to->backwarded += s->backwarded;
+		to->up += s->up;
+		to->down += s->down;
+		to->injected += s->injected;
+		to->busy_ns += s->busy_ns;
+		to->spin_ns += s->spin_ns;
+		to->blocked_ns += s->blocked_ns;
+		to->ring_full += s->ring_full;
+		to->halves += s->halves;
+		to->handed += s->handed;
+		to->rx_xsk += s->rx_xsk;
+		to->tx_xsk += s->tx_xsk;
+		to->rx_sock += s->rx_sock;
+		to->tx_sock += s->tx_sock;
+	}
+}
+
+static void add_budgets(const struct control *c, struct abi_budget *to)
+{
+	*to = c->joint.budget[0];
+	for (unsigned k = 1; k < c->workers; k++) {
+		const struct abi_budget *b = &c->joint.budget[k];
+
+		to->sent_bytes += b->sent_bytes;
+		to->held += b->held;
+		to->lost_rate += b->lost_rate;
+		to->lost_full += b->lost_full;
+		to->waiting += b->waiting;
+		to->most += b->most;
+		to->room += b->room;
+	}
+}
+
+static enum vx6_status tell_workers(struct control *c)
+{
+	struct control_joint *j = &c->joint;
+
+	for (; j->told < c->workers; j->told++) {
+		struct abi_msg m = { .version = ABI_VERSION,
+				     .type = ABI_WORKER_IS,
+				     .seq = j->seq };
+
+		fill_worker(c, j->told, &m.u.worker);
+		if (tell(c, &m, true) != VX6_OK)
+			return VX6_AGAIN;
+	}
+	return VX6_OK;
+}
+
+/* The one answer to a command for several; VX6_AGAIN: it must wait. */
+static enum vx6_status finish(struct control *c)
+{
+	struct control_joint *j = &c->joint;
+	struct abi_msg m = { .version = ABI_VERSION,
+			     .type = ABI_DONE,
+			     .seq = j->seq,
+			     .status = j->status };
+
+	if (j->type == ABI_STATS) {
+		if (tell_workers(c) != VX6_OK)
+			return VX6_AGAIN;
+		m.type = ABI_STATS_ARE;
+		add_up(c, &m.u.stats);
+	} else if (j->type == ABI_BUDGET) {
+		m.type = ABI_BUDGET_IS;
+		add_budgets(c, &m.u.budget);
+	} else if (j->type == ABI_DUMP) {
+		m.type = ABI_DUMP_END;
+	}
+	if (tell(c, &m, true) != VX6_OK)
+		return VX6_AGAIN;
+	j->type = 0;
+	c->unanswered--;
+	return VX6_OK;
+}
+
+/* A part of the answer to a command for several. */
+static enum vx6_status joint_heard(struct control *c, unsigned k,
+				   const struct abi_msg *m)
+{
+	struct control_joint *j = &c->joint;
+
+	if (!is_last(m))
+		return tell(c, m, true);
+	if (m->type == ABI_STATS_ARE)
+		j->stats[k] = m->u.stats;
+	if (m->type == ABI_BUDGET_IS)
+		j->budget[k] = m->u.budget;
+	if (j->status == VX6_OK)
+		j->status = m->status;
+	if (j->left > 1) {
+		j->left--;
+		return VX6_OK;
+	}
+	if (j->last_waits && j->status == VX6_OK) {
+		j->last_waits = false;
+		push(c, j->last, &j->m, j->m.zero);
+		abi_wipe(&j->m);
+		return VX6_OK; /* the one answer that is left is that */
+	}
+	if (j->last_waits)
+		abi_wipe(&j->m);
+	j->last_waits = false;
+	return finish(c);
+}
+
+/* The answer to a worker's oldest command. */
+static enum vx6_status one_heard(struct control *c, unsigned k,
+				 const struct abi_msg *m)
+{
+	struct control_sent *s = &c->sent[k];
+	uint32_t at = s->tail % CONTROL_CMDS;
+
+	if (tell(c, m, true) != VX6_OK)
+		return VX6_AGAIN;
+	if (m->status != VX6_OK && s->id[at] != 0)
+		owners_undo(&c->owners, s->id[at], s->seq[at]);
+	c->unanswered--;
+	return VX6_OK;
+}
+
+static bool answers(struct control *c, unsigned k)
 {
 	const struct abi_msg *m;
 	bool any = false;
 
-	while ((m = queue_peek(q)) != NULL) {
-		bool heard = c->state == CONTROL_LIVE &&
-			     (answers || c->subscribed);
+	while ((m = queue_peek(&c->w[k]->ans)) != NULL) {
+		enum vx6_status st = c->joint.type != 0 ? joint_heard(c, k, m)
+							: one_heard(c, k, m);
 
-		if (heard) {
-			enum vx6_status st = send_on(c, m);
-
-			if (st != VX6_OK && send_later(c, st))
-				break;
-		}
-		if (answers && is_last(m))
-			c->unanswered--;
-		c->events_lost += !answers && !heard;
-		queue_pop(q);
+		if (st != VX6_OK)
+			break;
+		c->sent[k].tail += is_last(m);
+		queue_pop(&c->w[k]->ans);
 		any = true;
 	}
 	return any;
 }
 
-static void hear_worker(struct control *c)
+static bool events(struct control *c, unsigned k)
 {
-	uint64_t count;
-	bool any;
+	const struct abi_msg *m;
+	bool any = false;
 
-	while (read(c->w->said_fd, &count, sizeof(count)) > 0)
-		;
-	if (c->own_waits)
-		return;
-	any = pass_on(c, &c->w->ans, true);
-	if (pass_on(c, &c->w->ev, false) || any)
-		worker_wake(c->w); /* it may have waited for room */
+	while ((m = queue_peek(&c->w[k]->ev)) != NULL) {
+		bool heard = c->state == CONTROL_LIVE && c->subscribed;
+
+		if (tell(c, m, heard) != VX6_OK)
+			break;
+		if (m->type == ABI_HALF_EVENT &&
+		    m->u.ref.event == ABI_HALF_EXPIRED)
+			owners_end(&c->owners, m->u.ref.id);
+		c->events_lost += !heard;
+		queue_pop(&c->w[k]->ev);
+		any = true;
+	}
+	return any;
+}
+
+static void hear_workers(struct control *c)
+{
+	for (unsigned k = 0; k < c->workers; k++) {
+		uint64_t count;
+		bool any;
+
+		while (read(c->w[k]->said_fd, &count, sizeof(count)) > 0)
+			;
+		if (c->own_waits)
+			continue;
+		any = answers(c, k);
+		if (events(c, k) || any)
+			worker_wake(c->w[k]); /* it may have waited for room */
+	}
+	if (c->in_waits && !c->own_waits)
+		take_turn(c);
 }
 
 /* ---- all together ---- */
@@ -286,7 +646,7 @@ static void greet(struct control *c, uint64_t now)
 
 static void leave(struct control *c)
 {
-	if (c->unanswered > 0 || !worker_ring_settled(c->w))
+	if (c->unanswered > 0 || !settled(c))
 		return;
 	free_ring(c);
 	c->state = CONTROL_NONE;
@@ -294,19 +654,23 @@ static void leave(struct control *c)
 
 static void watch(struct control *c, uint64_t now)
 {
-	uint64_t beat = atomic_load_explicit(&c->w->beat, memory_order_relaxed);
-	bool blocked = atomic_load_explicit(&c->w->blocked,
-					    memory_order_relaxed);
+	for (unsigned k = 0; k < c->workers; k++) {
+		const struct worker *w = c->w[k];
+		uint64_t beat = atomic_load_explicit(&w->beat,
+						     memory_order_relaxed);
+		bool blocked = atomic_load_explicit(&w->blocked,
+						    memory_order_relaxed);
 
-	if (watch_step(&c->watch, beat, blocked, now))
-		say_stall(c);
+		if (watch_step(&c->watch[k], beat, blocked, now))
+			say_stall(c, k);
+	}
 }
 
 void control_step(struct control *c, uint64_t now_ns)
 {
 	if (c->client >= 0)
 		send_own(c);
-	hear_worker(c);
+	hear_workers(c);
 	if (c->state == CONTROL_LEAVING)
 		leave(c);
 	if (c->state == CONTROL_NONE)
@@ -323,11 +687,13 @@ void control_step(struct control *c, uint64_t now_ns)
 	watch(c, now_ns);
 }
 
-static bool has_to_say(struct control *c)
+static bool has_to_say(const struct control *c)
 {
-	return c->own_waits || queue_peek(&c->w->ans) != NULL ||
-	       queue_peek(&c->w->ev) != NULL ||
-	       (c->state == CONTROL_OFFERED && worker_ring_settled(c->w));
+	for (unsigned k = 0; k < c->workers; k++)
+		if (queue_peek(&c->w[k]->ans) != NULL ||
+		    queue_peek(&c->w[k]->ev) != NULL)
+			return true;
+	return c->own_waits || (c->state == CONTROL_OFFERED && settled(c));
 }
 
 unsigned control_fds(struct control *c, struct pollfd p[CONTROL_FDS])
@@ -335,7 +701,9 @@ unsigned control_fds(struct control *c, struct pollfd p[CONTROL_FDS])
 	unsigned n = 0;
 	short wanted = 0;
 
-	p[n++] = (struct pollfd){ .fd = c->w->said_fd, .events = POLLIN };
+	for (unsigned k = 0; k < c->workers; k++)
+		p[n++] = (struct pollfd){ .fd = c->w[k]->said_fd,
+					  .events = POLLIN };
 	if (c->state == CONTROL_NONE)
 		p[n++] = (struct pollfd){ .fd = c->listen_fd,
 					  .events = POLLIN };
@@ -351,10 +719,11 @@ unsigned control_fds(struct control *c, struct pollfd p[CONTROL_FDS])
 
 int control_timeout_ms(const struct control *c)
 {
-	bool blocked = atomic_load_explicit(&c->w->blocked,
-					    memory_order_relaxed);
-
-	return blocked ? WATCH_IDLE_MS : WATCH_MS;
+	for (unsigned k = 0; k < c->workers; k++)
+		if (!atomic_load_explicit(&c->w[k]->blocked,
+					  memory_order_relaxed))
+			return WATCH_MS;
+	return WATCH_IDLE_MS;
 }
 
 void control_close(struct control *c)
@@ -363,4 +732,7 @@ void control_close(struct control *c)
 		close(c->client);
 	c->client = -1;
 	free_ring(c);
+	owners_close(&c->owners);
+	abi_wipe(&c->in);
+	abi_wipe(&c->joint.m);
 }

@@ -25,43 +25,64 @@
 #define HDR_V6    48u
 #define HDR_V4    28u
 
-struct dp {
-	struct dp_options o;
-	struct log *log;
+struct place { /* of one worker: what it has, and nobody else writes */
+	struct worker w;
+	struct relay relay;
 	struct vx6_rand rnd;
 	struct memory tables;
 	struct memory waits; /* for cells that do */
+	struct port *port;
+	int cpu, node;
+};
+
+struct dp {
+	struct dp_options o;
+	struct log *log;
+	unsigned workers;
+	struct place *place;
+	struct worker *worker[RELAY_WORKERS];
+	struct memory hands; /* slots between each two */
+	struct hand hand[RELAY_WORKERS * RELAY_WORKERS];
 	struct fair_budget budget;
 	int listen_fd, manager_fd;
 	bool confined; /* no file can be reached */
+	bool steered;  /* the kernel knows whose socket a cell is for */
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
-	struct port *port;
 	char why[ABI_WHY_LEN]; /* why af_xdp became udp; "": it did not */
-	struct worker w;
 	struct control c;
-	struct relay relay;
 };
+
+/* The first worker's port has the control side of all. */
+static struct port *main_port(const struct dp *dp)
+{
+	return dp->place[0].port;
+}
 
 /* ---- open ---- */
 
-static enum vx6_status open_tables(struct dp *dp, char *why)
+static enum vx6_status no_memory(char *why, size_t len, const char *what)
+{
+	snprintf(why, DP_WHY,
+		 "%zu MiB for %s could not be had: lower --halves, --links or "
+		 "--workers",
+		 len >> 20, what);
+	return VX6_NO_MEMORY;
+}
+
+static enum vx6_status open_tables(struct dp *dp, unsigned k, char *why)
 {
 	const struct relay_opts ro = { .links_max = dp->o.links,
-				       .halves_max = dp->o.halves };
+				       .halves_max = dp->o.halves,
+				       .workers = dp->workers,
+				       .worker = k };
+	struct place *at = &dp->place[k];
+	size_t len = relay_need(&ro);
 	enum vx6_status st;
-	size_t len;
 
-	len = relay_need(&ro);
-	if (len > 0 &&
-	    memory_take(&dp->tables, len, memory_node(dp->o.cpu)) != VX6_OK) {
-		snprintf(why, DP_WHY,
-			 "%zu MiB for the tables could not be had: "
-			 "lower --halves or --links",
-			 len >> 20);
-		return VX6_NO_MEMORY;
-	}
-	vx6_rand_init(&dp->rnd);
-	st = relay_init(&dp->relay, &ro, dp->tables.at, &dp->rnd);
+	if (len > 0 && memory_take(&at->tables, len, at->node) != VX6_OK)
+		return no_memory(why, len, "the tables");
+	vx6_rand_init(&at->rnd);
+	st = relay_init(&at->relay, &ro, at->tables.at, &at->rnd);
 	if (st != VX6_OK)
 		snprintf(why, DP_WHY,
 			 "--halves must be between 2 and %u, --links between "
@@ -70,20 +91,15 @@ static enum vx6_status open_tables(struct dp *dp, char *why)
 	return st;
 }
 
-static enum vx6_status open_waits(struct dp *dp, char *why)
+static enum vx6_status open_waits(struct dp *dp, unsigned k, char *why)
 {
-	size_t len = pace_need(&dp->relay, dp->port);
-	enum vx6_status st = memory_take(&dp->waits, len,
-					 memory_node(dp->o.cpu));
+	struct place *at = &dp->place[k];
+	size_t len = pace_need(&at->relay, at->port);
 
-	if (st == VX6_OK)
-		worker_limit(&dp->w, &dp->budget, dp->waits.at);
-	else
-		snprintf(why, DP_WHY,
-			 "%zu MiB for cells that wait could not be had: "
-			 "lower --halves or --links",
-			 len >> 20);
-	return st;
+	if (memory_take(&at->waits, len, at->node) != VX6_OK)
+		return no_memory(why, len, "cells that wait");
+	worker_limit(&at->w, &dp->budget, at->waits.at);
+	return VX6_OK;
 }
 
 static enum vx6_status say_no_port(const struct dp *dp, enum vx6_status st,
@@ -133,7 +149,7 @@ static enum vx6_status open_af_xdp(struct dp *dp, const struct port_opts *po)
 	struct af_xdp_opts xo = {
 		.interface_cnt = dp->o.interface_cnt,
 		.mode = dp->o.xdp_copy,
-		.links = dp->relay.opts.links_max,
+		.links = dp->place[0].relay.opts.links_max,
 		.say = say_xdp,
 		.ctx = dp,
 	};
@@ -146,24 +162,28 @@ static enum vx6_status open_af_xdp(struct dp *dp, const struct port_opts *po)
 		xo.shake_ns = VX6_SEC / dp->o.prefix_packets;
 		xo.shake_most = dp->o.prefix_packets;
 	}
-	st = port_open_af_xdp(&dp->port, po, &xo, no);
+	st = port_open_af_xdp(&dp->place[0].port, po, &xo, no);
 	if (st == VX6_OK || no[0] == '\0')
 		return st;
 	snprintf(dp->why, sizeof(dp->why),
 		 "%.200s; meanwhile cells go by the UDP socket", no);
 	say_xdp(dp, true, "refused", "", dp->why);
-	return port_open_udp(&dp->port, po);
+	return port_open_udp(&dp->place[0].port, po);
 }
 
-static enum vx6_status open_port(struct dp *dp, char *why)
+static enum vx6_status open_port(struct dp *dp, unsigned k, char *why)
 {
 	const struct port_opts po = { .bind = dp->o.listen,
 				      .frames = dp->o.frames,
 				      .rcvbuf = dp->o.rcvbuf,
-				      .sndbuf = dp->o.sndbuf };
-	enum vx6_status st = dp->o.af_xdp ? open_af_xdp(dp, &po)
-					  : port_open_udp(&dp->port, &po);
+				      .sndbuf = dp->o.sndbuf,
+				      .beside = k > 0 ? main_port(dp) : NULL };
+	enum vx6_status st;
 
+	if (dp->o.af_xdp && k == 0)
+		st = open_af_xdp(dp, &po);
+	else
+		st = port_open_udp(&dp->place[k].port, &po);
 	return st == VX6_OK ? st : say_no_port(dp, st, why);
 }
 
@@ -254,7 +274,16 @@ static void limit_u(struct abi_welcome *w, const struct af_xdp_state *x)
 	}
 }
 
-/* What runs now, beside what the worker counted. */
+static void about_worker(const struct dp *dp, struct abi_worker *to)
+{
+	const struct place *at = &dp->place[to->index];
+
+	to->node = at->node;
+	to->pages = (uint8_t)at->tables.pages;
+	to->page_len = (uint32_t)memory_page_len(at->tables.pages);
+}
+
+/* What runs now, beside what the workers counted. */
 static void about(void *ctx, struct abi_msg *m)
 {
 	const struct dp *dp = ctx;
@@ -263,19 +292,24 @@ static void about(void *ctx, struct abi_msg *m)
 	struct af_xdp_state x = { 0 };
 	const char *why = dp->why;
 
-	if (af_xdp_is(dp->port)) {
-		af_xdp_describe(dp->port, &x);
+	if (m->type != ABI_WELCOME && m->type != ABI_STATS_ARE &&
+	    m->type != ABI_WORKER_IS)
+		return;
+	if (af_xdp_is(main_port(dp))) {
+		af_xdp_describe(main_port(dp), &x);
 		about_xdp(&now, &x);
 		why = x.why;
 	}
-	if (m->type == ABI_WELCOME) {
+	if (m->type == ABI_WORKER_IS) {
+		about_worker(dp, &m->u.worker);
+	} else if (m->type == ABI_WELCOME) {
 		struct abi_welcome *w = &m->u.welcome;
 
 		w->backend = now.backend;
 		w->asked = asked;
 		copy_text(w->why, sizeof(w->why), why);
 		limit_u(w, &x);
-	} else {
+	} else if (m->type == ABI_STATS_ARE) {
 		struct abi_stats *s = &m->u.stats;
 
 		s->backend = now.backend;
@@ -289,10 +323,10 @@ static void about(void *ctx, struct abi_msg *m)
 static void fill_welcome(const struct dp *dp, struct abi_welcome *w)
 {
 	*w = (struct abi_welcome){
-		.data = dp->port->at,
-		.links_max = dp->relay.opts.links_max,
-		.halves_max = dp->relay.opts.halves_max,
-		.workers = 1,
+		.data = main_port(dp)->at,
+		.links_max = dp->place[0].relay.opts.links_max,
+		.halves_max = dp->place[0].relay.opts.halves_max,
+		.workers = dp->workers,
 		.u_v6 = usual_u("[2001:db8::1]:9", HDR_V6),
 		.u_v4 = usual_u("192.0.2.1:9", HDR_V4),
 	};
@@ -302,9 +336,63 @@ static void fill_welcome(const struct dp *dp, struct abi_welcome *w)
 			w->suites |= (uint8_t)(1u << s);
 }
 
+static enum vx6_status open_hands(struct dp *dp, char *why)
+{
+	size_t slots = HAND_SLOTS * sizeof(struct hand_slot);
+	unsigned n = dp->workers;
+	size_t len = slots * n * n;
+
+	if (n <= 1)
+		return VX6_OK;
+	if (memory_take(&dp->hands, len, MEMORY_ANY_NODE) != VX6_OK)
+		return no_memory(why, len, "rings between workers");
+	for (unsigned i = 0; i < n * n; i++)
+		dp->hand[i].slot =
+			(struct hand_slot *)(void *)((uint8_t *)dp->hands.at +
+						     i * slots);
+	worker_meet(dp->worker, n, dp->hand);
+	return VX6_OK;
+}
+
+static enum vx6_status open_worker(struct dp *dp, unsigned k, char *why)
+{
+	struct place *at = &dp->place[k];
+	const struct worker_opts wo = { .index = k,
+					.spin = dp->o.spin,
+					.cpu = at->cpu };
+	enum vx6_status st = open_tables(dp, k, why);
+
+	if (st == VX6_OK)
+		st = open_port(dp, k, why);
+	if (st != VX6_OK)
+		return st;
+	st = worker_init(&at->w, &wo, at->port, &at->relay);
+	if (st != VX6_OK) {
+		snprintf(why, DP_WHY,
+			 "no descriptors left: raise the limit "
+			 "(ulimit -n)");
+		return st;
+	}
+	return open_waits(dp, k, why);
+}
+
+/* Each worker's memory lies where it runs. */
+static enum vx6_status open_workers(struct dp *dp, char *why)
+{
+	enum vx6_status st = VX6_OK;
+
+	for (unsigned k = 0; k < dp->workers && st == VX6_OK; k++) {
+		memory_prefer(dp->place[k].node);
+		st = open_worker(dp, k, why);
+	}
+	memory_prefer(MEMORY_ANY_NODE);
+	if (st == VX6_OK && dp->workers > 1)
+		dp->steered = port_steer(main_port(dp), dp->workers);
+	return st == VX6_OK ? open_hands(dp, why) : st;
+}
+
 static enum vx6_status open_all(struct dp *dp, char *why)
 {
-	const struct worker_opts wo = { .spin = dp->o.spin, .cpu = dp->o.cpu };
 	struct abi_welcome welcome;
 	enum vx6_status st = vx6_aead_start();
 
@@ -312,24 +400,37 @@ static enum vx6_status open_all(struct dp *dp, char *why)
 		snprintf(why, DP_WHY, "no cryptography works on this CPU");
 		return st;
 	}
-	if ((st = open_tables(dp, why)) != VX6_OK ||
-	    (st = open_port(dp, why)) != VX6_OK ||
+	if ((st = open_workers(dp, why)) != VX6_OK ||
 	    (st = open_socket(dp, why)) != VX6_OK)
 		return st;
-	st = worker_init(&dp->w, &wo, dp->port, &dp->relay);
-	if (st != VX6_OK) {
-		snprintf(why, DP_WHY,
-			 "no descriptors left: raise the limit "
-			 "(ulimit -n)");
-		return st;
-	}
-	if ((st = open_waits(dp, why)) != VX6_OK)
-		return st;
 	fill_welcome(dp, &welcome);
-	control_init(&dp->c, dp->listen_fd, &dp->w, &welcome, dp->log);
+	st = control_init(&dp->c, dp->listen_fd, dp->worker, &welcome, dp->log);
+	if (st != VX6_OK)
+		snprintf(why, DP_WHY, "no memory");
 	dp->c.about = about;
 	dp->c.about_ctx = dp;
-	return VX6_OK;
+	return st;
+}
+
+/* Room for the workers, and where each will be. */
+static bool make_places(struct dp *dp)
+{
+	size_t len = dp->workers * sizeof(*dp->place);
+
+	dp->place = aligned_alloc(_Alignof(struct place), len);
+	if (dp->place == NULL)
+		return false;
+	memset(dp->place, 0, len);
+	for (unsigned k = 0; k < dp->workers; k++) {
+		struct place *at = &dp->place[k];
+
+		dp->worker[k] = &at->w;
+		at->w.wake_fd = at->w.said_fd = -1;
+		at->cpu = k < dp->o.cpu_cnt ? (int)dp->o.cpus[k]
+					    : WORKER_ANY_CPU;
+		at->node = memory_node(at->cpu);
+	}
+	return true;
 }
 
 enum vx6_status dp_open(struct dp **out, const struct dp_options *o,
@@ -339,15 +440,18 @@ enum vx6_status dp_open(struct dp **out, const struct dp_options *o,
 	enum vx6_status st;
 
 	*out = NULL;
-	if (dp == NULL) {
+	if (dp != NULL)
+		memset(dp, 0, sizeof(*dp));
+	if (dp != NULL)
+		dp->workers = dp_options_workers(o);
+	if (dp == NULL || (dp->o = *o, !make_places(dp))) {
 		snprintf(why, DP_WHY, "no memory");
+		free(dp);
 		return VX6_NO_MEMORY;
 	}
-	memset(dp, 0, sizeof(*dp));
-	dp->o = *o;
 	dp->log = log;
 	dp->manager_fd = -1;
-	dp->listen_fd = dp->c.client = dp->w.wake_fd = dp->w.said_fd = -1;
+	dp->listen_fd = dp->c.client = -1;
 	for (unsigned i = 0; i < ABI_FD_CNT; i++)
 		dp->c.shm_fd[i] = -1;
 	st = open_all(dp, why);
@@ -359,48 +463,66 @@ enum vx6_status dp_open(struct dp **out, const struct dp_options *o,
 	return VX6_OK;
 }
 
+static void stop_workers(struct dp *dp)
+{
+	for (unsigned k = 0; k < dp->workers; k++)
+		worker_stop(dp->worker[k]);
+}
+
+static void close_place(struct place *at)
+{
+	worker_free(&at->w);
+	port_close(at->port);
+	if (at->tables.at != NULL)
+		relay_wipe(&at->relay);
+	memory_free(&at->tables);
+	memory_free(&at->waits);
+}
+
 void dp_close(struct dp *dp)
 {
 	if (dp == NULL)
 		return;
-	worker_stop(&dp->w);
+	stop_workers(dp);
 	control_close(&dp->c);
-	worker_free(&dp->w);
 	if (dp->path[0] != '\0' && !dp->confined)
 		(void)unlink(dp->path); /* while we still listen on it */
 	if (dp->listen_fd >= 0)
 		close(dp->listen_fd);
 	if (dp->manager_fd >= 0)
 		close(dp->manager_fd);
-	port_close(dp->port);
-	if (dp->tables.at != NULL)
-		relay_wipe(&dp->relay);
-	memory_free(&dp->tables);
-	memory_free(&dp->waits);
+	/* the first has what the others' ports stand beside */
+	for (unsigned k = dp->workers; k-- > 0;)
+		close_place(&dp->place[k]);
+	memory_free(&dp->hands);
+	sodium_memzero(dp->place, dp->workers * sizeof(*dp->place));
+	free(dp->place);
 	sodium_memzero(dp, sizeof(*dp));
 	free(dp);
 }
 
 struct vx6_addr dp_at(const struct dp *dp)
 {
-	return dp->port->at;
+	return main_port(dp)->at;
 }
 
 /* ---- run ---- */
 
 static void say_start(const struct dp *dp)
 {
-	const struct net_sock *s = dp->port->sock;
+	const struct port *p = main_port(dp);
+	const struct relay_opts *r = &dp->place[0].relay.opts;
+	const struct net_sock *s = p->sock;
 	char at[VX6_ADDR_TEXT], rcv[LOG_NUM], halves[LOG_NUM], links[LOG_NUM];
 	uint32_t asked = dp->o.rcvbuf ? dp->o.rcvbuf : NET_BUF;
 
 	log_say(dp->log, LOG_INFO, "dataplane", "start", "listen",
-		vx6_addr_text(&dp->port->at, at), "port", dp->port->ops->name,
-		"idle", dp->o.spin ? "spin" : "adaptive", "aead",
-		vx6_aead_impl_name(), "gso", s->gso ? "yes" : "no", "gro",
-		s->gro ? "yes" : "no", "rcvbuf", log_num(rcv, s->rcvbuf),
-		"halves", log_num(halves, dp->relay.opts.halves_max), "links",
-		log_num(links, dp->relay.opts.links_max), LOG_END);
+		vx6_addr_text(&p->at, at), "port", p->ops->name, "idle",
+		dp->o.spin ? "spin" : "adaptive", "aead", vx6_aead_impl_name(),
+		"gso", s->gso ? "yes" : "no", "gro", s->gro ? "yes" : "no",
+		"rcvbuf", log_num(rcv, s->rcvbuf), "halves",
+		log_num(halves, r->halves_max), "links",
+		log_num(links, r->links_max), LOG_END);
 	if (s->rcvbuf < asked)
 		log_say(dp->log, LOG_WARN, "dataplane", "small-buffer", "hint",
 			"cells may be lost in bursts: raise "
@@ -408,20 +530,42 @@ static void say_start(const struct dp *dp)
 			LOG_END);
 }
 
+/* Where a worker is, and what it has. */
+static void say_place(const struct dp *dp, unsigned k)
+{
+	const struct place *at = &dp->place[k];
+	char no[LOG_NUM], cpu[LOG_NUM] = "any", node[LOG_NUM] = "any";
+
+	if (at->cpu >= 0)
+		log_num(cpu, (uint64_t)at->cpu);
+	if (at->node >= 0)
+		log_num(node, (uint64_t)at->node);
+	log_say(dp->log, LOG_INFO, "worker", "start", "worker", log_num(no, k),
+		"cpu", cpu, "node", node, "pages",
+		memory_pages_name(at->tables.pages), "port",
+		at->port->ops->name, "steered", dp->steered ? "yes" : "no",
+		LOG_END);
+}
+
 static void say_stop(const struct dp *dp)
 {
-	const struct abi_stats *n = &dp->relay.n;
+	uint64_t rx_cells = 0, tx_cells = 0;
 	char rx[LOG_NUM], tx[LOG_NUM];
 
+	for (unsigned k = 0; k < dp->workers; k++) {
+		rx_cells += dp->place[k].relay.n.rx_cells;
+		tx_cells += dp->place[k].relay.n.tx_cells;
+	}
 	log_say(dp->log, LOG_INFO, "dataplane", "stop", "rx_cells",
-		log_num(rx, n->rx_cells), "tx_cells", log_num(tx, n->tx_cells),
+		log_num(rx, rx_cells), "tx_cells", log_num(tx, tx_cells),
 		LOG_END);
 }
 
 static unsigned port_polls(const struct dp *dp, struct pollfd p[AF_XDP_FDS])
 {
 	int fd[AF_XDP_FDS];
-	unsigned n = af_xdp_is(dp->port) ? af_xdp_fds(dp->port, fd) : 0;
+	unsigned n = af_xdp_is(main_port(dp)) ? af_xdp_fds(main_port(dp), fd)
+					      : 0;
 
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
@@ -432,9 +576,9 @@ static int port_timeout_ms(const struct dp *dp, int most)
 {
 	uint64_t now = vx6_now_ns(), due;
 
-	if (!af_xdp_is(dp->port))
+	if (!af_xdp_is(main_port(dp)))
 		return most;
-	due = af_xdp_due_ns(dp->port);
+	due = af_xdp_due_ns(main_port(dp));
 	if (due <= now)
 		return 0;
 	if (due - now >= (uint64_t)most * VX6_MS)
@@ -444,8 +588,10 @@ static int port_timeout_ms(const struct dp *dp, int most)
 
 static void port_step(struct dp *dp)
 {
-	if (af_xdp_is(dp->port) && af_xdp_step(dp->port, vx6_now_ns()))
-		worker_wake(&dp->w);
+	if (af_xdp_is(main_port(dp)) &&
+	    af_xdp_step(main_port(dp), vx6_now_ns()))
+		for (unsigned k = 0; k < dp->workers; k++)
+			worker_wake(dp->worker[k]);
 }
 
 /* Whoever is told READY finds the interfaces at work, if that is soon. */
@@ -455,7 +601,7 @@ static void settle(struct dp *dp)
 	struct pollfd p[AF_XDP_FDS];
 
 	port_step(dp);
-	while (af_xdp_is(dp->port) && !af_xdp_settled(dp->port) &&
+	while (af_xdp_is(main_port(dp)) && !af_xdp_settled(main_port(dp)) &&
 	       vx6_now_ns() < end) {
 		unsigned n = port_polls(dp, p);
 
@@ -499,13 +645,17 @@ static void say_sandbox(const struct dp *dp, const struct sandbox_is *is)
 
 static enum vx6_status start(struct dp *dp, char why[DP_WHY])
 {
-	if (worker_start(&dp->w) == VX6_OK)
+	unsigned k = 0;
+
+	while (k < dp->workers && worker_start(dp->worker[k]) == VX6_OK)
+		k++;
+	if (k == dp->workers)
 		return VX6_OK;
 	if (errno == EINVAL)
 		snprintf(why, DP_WHY,
-			 "there is no CPU %d to run on: choose another with "
-			 "--cpu",
-			 dp->o.cpu);
+			 "there is no CPU %d to run on: choose others with "
+			 "--cpus",
+			 dp->place[k].cpu);
 	else
 		snprintf(why, DP_WHY, "cannot start a thread: %s",
 			 strerror(errno));
@@ -532,7 +682,7 @@ static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	bool boxed = dp->o.sandbox && !af_xdp_is(dp->port);
+	bool boxed = dp->o.sandbox && !af_xdp_is(main_port(dp));
 	enum vx6_status st;
 
 	dp->manager_fd = manager_open();
@@ -541,10 +691,12 @@ enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 		return st;
 	settle(dp);
 	say_start(dp);
+	for (unsigned k = 0; k < dp->workers; k++)
+		say_place(dp, k);
 	manager_tell(dp->manager_fd, "READY=1");
 	serve(dp, stop_fd);
 	manager_tell(dp->manager_fd, "STOPPING=1");
-	worker_stop(&dp->w);
+	stop_workers(dp);
 	say_stop(dp);
 	return VX6_OK;
 }

@@ -24,8 +24,7 @@ void dp_options_init(struct dp_options *o)
 				  .halves = RELAY_HALVES,
 				  .links = RELAY_LINKS,
 				  .control = { CONTROL },
-				  .prefix_packets = PACKETS,
-				  .cpu = WORKER_ANY_CPU };
+				  .prefix_packets = PACKETS };
 	if (geteuid() == 0)
 		snprintf(o->run, sizeof(o->run), "/run/vx6");
 	else if (dir != NULL && strlen(dir) + 5 < sizeof(o->run))
@@ -175,14 +174,38 @@ static bool opt_idle(struct dp_options *o, const char *v, char *why)
 	return word("--idle", v, "adaptive", "spin", &o->spin, why);
 }
 
-static bool opt_cpu(struct dp_options *o, const char *v, char *why)
+static bool opt_workers(struct dp_options *o, const char *v, char *why)
 {
-	uint32_t n;
+	return number("--workers", v, 0, RELAY_WORKERS, &o->workers, why);
+}
 
-	if (!number("--cpu", v, 0, CPU_MAX, &n, why))
-		return false;
-	o->cpu = (int)n;
-	return true;
+static bool opt_cpus(struct dp_options *o, const char *v, char *why)
+{
+	const char *at = v;
+	char part[8];
+
+	o->cpu_cnt = 0;
+	while (o->cpu_cnt < RELAY_WORKERS &&
+	       next_part(&at, part, sizeof(part))) {
+		if (!number("--cpus", part, 0, CPU_MAX, &o->cpus[o->cpu_cnt],
+			    why))
+			return false;
+		o->cpu_cnt++;
+	}
+	if (*at == '\0' && o->cpu_cnt > 0)
+		return true;
+	snprintf(why, DP_WHY,
+		 "--cpus must be 1 to %u numbers of CPUs, such as 2,3, not "
+		 "\"%.40s\"",
+		 RELAY_WORKERS, v);
+	return false;
+}
+
+unsigned dp_options_workers(const struct dp_options *o)
+{
+	if (o->workers != 0)
+		return o->workers;
+	return o->cpu_cnt > 0 ? o->cpu_cnt : 1;
 }
 
 static bool opt_log(struct dp_options *o, const char *v, char *why)
@@ -196,6 +219,7 @@ _Static_assert((int)XSK_AUTO == (int)CONFIG_XDP_AUTO &&
 	       "one order");
 _Static_assert(AF_XDP_IFS == CONFIG_IFS_MAX && AF_XDP_NAME == CONFIG_IF_TEXT,
 	       "one size");
+_Static_assert(RELAY_WORKERS == CONFIG_WORKERS_MAX, "one limit");
 _Static_assert(VX6_XDP_CONTROLS == CONFIG_LISTEN_MAX, "each has a place");
 
 static void take_xdp(struct dp_options *o, const struct config *c)
@@ -229,7 +253,9 @@ static bool opt_config(struct dp_options *o, const char *v, char *why)
 	o->spin = c->data.idle == CONFIG_IDLE_SPIN;
 	o->af_xdp = c->data.backend == CONFIG_BACKEND_AF_XDP;
 	take_xdp(o, c);
-	o->cpu = c->data.cpu < 0 ? WORKER_ANY_CPU : c->data.cpu;
+	o->workers = c->data.workers;
+	o->cpu_cnt = c->data.cpus_cnt;
+	memcpy(o->cpus, c->data.cpus, sizeof(o->cpus));
 	o->json = c->log_format == CONFIG_LOG_JSON;
 	free(c);
 	return true;
@@ -267,7 +293,9 @@ static bool opt_state(struct dp_options *o, const char *v, char *why)
 	X(halves, "N",    "room for half-circuits (65536)")                   \
 	X(links,  "N",    "room for links (4096)")                            \
 	X(idle,   "HOW",  "adaptive, or spin on a core of its own (adaptive)") \
-	X(cpu,    "N",    "the core to stay on (any)")                        \
+	X(workers, "N",   "threads that forward, a core's worth each; 0: "    \
+			  "one for each of --cpus (0)")                       \
+	X(cpus,   "N,M",  "the core that each worker stays on (any)")         \
 	X(log,    "FORM", "text or json (text)")                              \
 	X(sandbox, "HOW", "on, or off for a debugger (on)")
 

@@ -17,6 +17,7 @@
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
 #include "dataplane/port/af_xdp.h"
+#include "dataplane/relay/relay.h"
 
 #define DP_WHY 256u /* room for one sentence for people */
 
@@ -26,9 +27,11 @@ struct dp_options {
 	uint32_t halves, links;  /* table sizes */
 	uint32_t frames;         /* in the port's pool */
 	uint32_t rcvbuf, sndbuf; /* of the socket; 0 = default */
-	int cpu;                 /* WORKER_ANY_CPU or a number */
-	bool spin;               /* idle policy */
-	bool af_xdp;             /* else udp */
+	uint32_t workers;        /* 0: as many as cpus, 1 at least */
+	uint32_t cpus[RELAY_WORKERS]; /* one for each worker, in order */
+	uint32_t cpu_cnt;             /* those without are left to the kernel */
+	bool spin;                    /* idle policy */
+	bool af_xdp;                  /* else udp */
 	/* of af_xdp */
 	char interface[AF_XDP_IFS][AF_XDP_NAME];
 	unsigned interface_cnt; /* 0: chosen */
@@ -51,6 +54,9 @@ VX6_NONNULL void dp_options_init(struct dp_options *o);
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 dp_options_parse(struct dp_options *o, int argc, char *const argv[],
 		 char why[DP_WHY]);
+
+/* dp_options_workers is how many there will be. */
+VX6_NONNULL unsigned dp_options_workers(const struct dp_options *o);
 
 /* dp_options_help is the text for --help; static. */
 const char *dp_options_help(void);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/worker/exchange.h"
 
 #define PENDING_MS 1 /* the longest wait while the port has frames waiting */
 
@@ -63,10 +64,10 @@ static void top_up(struct worker *w)
 }
 
 /* Cells of local half-circuits go to vx6d; a full ring loses them. */
-static void hand_up(struct worker *w)
+static void hand_up(struct worker *w, struct net_frame *const up[], unsigned n)
 {
-	for (unsigned i = 0; i < w->out.up_cnt; i++) {
-		const struct net_frame *f = w->out.up[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct net_frame *f = up[i];
 		struct abi_slot *s = w->ring != NULL
 					     ? abi_ring_room(&w->ring->up)
 					     : NULL;
@@ -84,9 +85,9 @@ static void hand_up(struct worker *w)
 		abi_ring_push(&w->ring->up);
 		w->up++;
 	}
-	if (w->ring != NULL && w->out.up_cnt > 0)
+	if (w->ring != NULL && n > 0)
 		abi_ring_flush(&w->ring->up);
-	port_give(w->port, w->out.up, w->out.up_cnt);
+	port_give(w->port, up, n);
 }
 
 /* Every frame that a call of the relay left goes where it belongs. */
@@ -97,31 +98,54 @@ static void deliver(struct worker *w)
 	else
 		pace_send(&w->pace, w->port, w->relay, w->out.tx, w->out.tx_cnt,
 			  w->now);
-	if (w->out.up_cnt > 0)
-		hand_up(w);
+	if (w->out.up_cnt > 0 && w->opts.index == 0)
+		hand_up(w, w->out.up, w->out.up_cnt);
+	else if (w->out.up_cnt > 0)
+		exchange_up(w, w->out.up, w->out.up_cnt);
+	if (vx6_unlikely(w->out.away_cnt > 0))
+		exchange_join(w, w->out.away, w->out.away_cnt);
 	port_give(w->port, w->out.free, w->out.free_cnt);
 }
 
 static unsigned receive(struct worker *w)
 {
 	struct net_frame *f[NET_BURST];
-	unsigned n = port_rx(w->port, f, NET_BURST);
+	unsigned n = port_rx(w->port, f, NET_BURST), ours;
 
 	if (n == 0)
 		return 0;
-	relay_burst(w->relay, f, n, w->now, &w->out);
-	deliver(w);
+	ours = exchange_sort(w, f, n);
+	if (ours > 0) {
+		relay_burst(w->relay, f, ours, w->now, &w->out);
+		deliver(w);
+	}
 	return n;
 }
 
-/* What filters by links' addresses hears of those that are others now. */
-static void tell_links(struct worker *w)
+/* What the other workers have for us. */
+static unsigned take_handed(struct worker *w)
 {
-	const struct vx6_addr *addr;
-	uint32_t index;
+	struct exchange_in in;
+	unsigned n = 0;
 
-	while (relay_noted(w->relay, &index, &addr))
-		port_link(w->port, index, addr);
+	for (unsigned k = 0; k < w->peers; k++) {
+		if (k == w->opts.index)
+			continue;
+		n += exchange_take(w, k, &in);
+		if (in.cell_cnt > 0) {
+			relay_burst(w->relay, in.cell, in.cell_cnt, w->now,
+				    &w->out);
+			deliver(w);
+		}
+		if (in.join_cnt > 0) {
+			relay_join(w->relay, in.join, in.join_cnt, w->now,
+				   &w->out);
+			deliver(w);
+		}
+		if (in.up_cnt > 0)
+			hand_up(w, in.up, in.up_cnt);
+	}
+	return n;
 }
 
 /* One slot from vx6d into a frame; false: it is not worth sending. */
@@ -196,6 +220,8 @@ static void count_all(struct worker *w, struct abi_stats *s)
 		s->drop[i] += p->drop[i];
 	s->drop[VX6_NO_ROOM] += w->ring_full;
 	s->drop[VX6_MALFORMED] += w->refused_down;
+	s->drop[VX6_HANDED_OFF] += w->hand_full;
+	s->handed = w->handed;
 	s->up = w->up;
 	s->ring_full = w->ring_full;
 	s->busy_ns = w->busy_ns;
@@ -207,7 +233,7 @@ static void count_all(struct worker *w, struct abi_stats *s)
 	s->tx_xsk = p->tx_xsk;
 	s->rx_sock = p->rx_frames - p->rx_xsk;
 	s->tx_sock = p->tx_frames - p->tx_xsk;
-	s->links = w->relay->links;
+	s->links = w->relay->links; /* all workers know all */
 	s->halves = w->relay->halves;
 }
 
@@ -229,6 +255,16 @@ static enum vx6_status set_limits(struct worker *w, const struct abi_limits *l)
 	return VX6_OK;
 }
 
+/* The control thread writes into `zero` who has the other half, plus 1. */
+static enum vx6_status splice(struct relay *r, const struct abi_msg *m)
+{
+	const struct abi_splice *s = &m->u.splice;
+
+	if (m->zero != 0)
+		return relay_splice_across(r, s->id, s->to, m->zero - 1u);
+	return relay_splice(r, s->id, s->to);
+}
+
 static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 {
 	struct relay *r = w->relay;
@@ -240,7 +276,7 @@ static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 	case ABI_HALF_ADD: return relay_half_add(r, &m->u.half, w->now);
 	case ABI_HALF_REMOVE: return relay_half_remove(r, m->u.ref.id);
 	case ABI_INJECT: return inject(w, &m->u.control);
-	case ABI_SPLICE: return relay_splice(r, m->u.splice.id, m->u.splice.to);
+	case ABI_SPLICE: return splice(r, m);
 	case ABI_UNSPLICE: return relay_unsplice(r, m->u.splice.id);
 	case ABI_LIMITS: return set_limits(w, &m->u.limits);
 	case ABI_HELLO:
@@ -255,6 +291,7 @@ static enum vx6_status execute(struct worker *w, const struct abi_msg *m)
 	case ABI_DUMP_END:
 	case ABI_STATS_ARE:
 	case ABI_BUDGET_IS:
+	case ABI_WORKER_IS:
 	case ABI_CONTROL:
 	case ABI_LINK_EVENT:
 	case ABI_HALF_EVENT:
@@ -379,13 +416,14 @@ bool worker_turn(struct worker *w, uint64_t now_ns)
 	top_up(w);
 	received = receive(w);
 	work += received;
+	work += take_handed(w);
 	work += take_down(w);
 	work += timers(w, received);
 	work += pace_step(&w->pace, w->port, w->relay, now_ns);
 	work += commands(w);
 	if (w->dump_seq != 0)
 		work += dump(w);
-	tell_links(w);
+	exchange_news(w);
 	events(w);
 	if (w->said)
 		notify(w->said_fd);
@@ -424,18 +462,26 @@ static void block(struct worker *w)
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
 	p[n++] = (struct pollfd){ .fd = w->wake_fd, .events = POLLIN };
+	if (!exchange_sleep(w))
+		return;
 	if (w->ring != NULL) {
-		if (!abi_ring_sleep(&w->ring->down))
+		if (!abi_ring_sleep(&w->ring->down)) {
+			exchange_awake(w);
 			return;
+		}
 		p[n++] = (struct pollfd){ .fd = w->ring->down.wake_fd,
 					  .events = POLLIN };
 	}
 	atomic_store_explicit(&w->blocked, true, memory_order_relaxed);
 	wait_ms = timeout_ms(due(w), w->now);
 	if (w->port->pending && (wait_ms < 0 || wait_ms > PENDING_MS))
+		wait_ms = timeout_ms(relay_due(w->relay), w->now);
+	if ((w->port->pending || w->news_wait) &&
+	    (wait_ms < 0 || wait_ms > PENDING_MS))
 		wait_ms = PENDING_MS;
 	(void)poll(p, n, wait_ms);
 	atomic_store_explicit(&w->blocked, false, memory_order_relaxed);
+	exchange_awake(w);
 	if (w->ring != NULL)
 		abi_ring_awake(&w->ring->down);
 	drain(w->wake_fd);
@@ -483,6 +529,18 @@ enum vx6_status worker_init(struct worker *w, const struct worker_opts *opts,
 		return VX6_OK;
 	worker_free(w);
 	return VX6_SYS;
+}
+
+void worker_meet(struct worker *const all[], unsigned n, struct hand hand[])
+{
+	for (unsigned k = 0; k < n; k++) {
+		all[k]->peers = n;
+		for (unsigned i = 0; i < n; i++) {
+			all[k]->peer[i] = all[i];
+			all[k]->to[i] = &hand[k * n + i];
+			all[k]->from[i] = &hand[i * n + k];
+		}
+	}
 }
 
 static int pin(pthread_attr_t *attr, int cpu)

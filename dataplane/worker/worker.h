@@ -3,6 +3,8 @@
 #define VX6_DATAPLANE_WORKER_WORKER_H
 
 /* worker: one thread, one port, one relay, and the loop that joins them.
+ * Several stand side by side and share nothing that is written, but for the
+ * rings between each two of them (hand.h).
  *
  *            port            ring of vx6d        control thread
  *          rx | ^ tx         up ^ | down         cmd | ^ ans, ev
@@ -20,6 +22,11 @@
  * (DUMP with as many messages as it takes, a few each turn).  Events that
  * find their queue full wait in the relay, which drops further control
  * cells and says everything else again.
+ *
+ * A cell goes to the worker that owns its link, wherever it arrived
+ * (relay.h says who that is); one for vx6d goes on to the first worker, which
+ * alone has the client's ring.  What the ring brings down the first worker
+ * sends itself, over whichever link.
  *
  * The ring belongs to one client.  The control thread offers it with
  * worker_offer_ring and takes it away again with NULL.  Cells for vx6d are
@@ -40,6 +47,7 @@
 #include "dataplane/abi/ring.h"
 #include "dataplane/port/port.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/worker/hand.h"
 #include "dataplane/worker/pace.h"
 #include "dataplane/worker/queue.h"
 
@@ -51,9 +59,9 @@
 #define WORKER_ANY_CPU  (-1)
 
 struct worker_opts {
-	uint32_t index;
-	bool spin; /* never block */
-	int cpu;   /* to stay on, or WORKER_ANY_CPU */
+	uint32_t index; /* as relay_opts.worker */
+	bool spin;      /* never block */
+	int cpu;        /* to stay on, or WORKER_ANY_CPU */
 };
 
 struct worker {
@@ -70,6 +78,7 @@ struct worker {
 	_Atomic uint32_t ring_asked, ring_done; /* offers made, and seen */
 	VX6_ALIGNED(VX6_CACHELINE) _Atomic uint64_t beat;
 	_Atomic bool blocked;
+	_Atomic uint32_t asleep; /* wake it when something is handed over */
 	/* the worker's own from here on */
 	VX6_ALIGNED(VX6_CACHELINE) struct abi_shm *ring;
 	struct relay_out out;
@@ -81,6 +90,13 @@ struct worker {
 	uint32_t dump_seq; /* 0 = no dump under way */
 	bool said;         /* something for said_fd this turn */
 	struct abi_slot slot;
+	/* the others; see worker_meet */
+	unsigned peers; /* with us; 0 = alone */
+	struct worker *peer[RELAY_WORKERS];
+	struct hand *to[RELAY_WORKERS], *from[RELAY_WORKERS];
+	uint32_t to_wake; /* bit for each that was handed something */
+	bool news_wait;   /* of links, for room */
+	uint64_t handed, hand_full;
 };
 
 /* worker_init prepares *w (VX6_SYS with errno: no eventfd).  Its size asks
@@ -94,6 +110,10 @@ worker_init(struct worker *w, const struct worker_opts *opts, struct port *port,
  * worker knows no limits (LIMITS: VX6_UNSUPPORTED).  Before worker_start. */
 VX6_NONNULL void worker_limit(struct worker *w, struct fair_budget *budget,
 			      void *mem);
+/* worker_meet joins n workers, all[k] with index k, by rings; hand has
+ * n * n of them, by who gives and who takes.  Before any starts. */
+VX6_NONNULL void worker_meet(struct worker *const all[], unsigned n,
+			     struct hand hand[]);
 
 /* worker_start makes the thread.  VX6_SYS with errno (EINVAL: no such
  * CPU). */

@@ -159,7 +159,16 @@ bool dp_box_stats(struct dp_box *b, struct abi_stats *s)
 {
 	struct abi_msg m = { .type = ABI_STATS };
 
-	if (!say(b, &m) || !next_answer(b, &m) || m.type != ABI_STATS_ARE)
+	if (!say(b, &m))
+		return false;
+	b->worker_cnt = 0;
+	do {
+		if (!next_answer(b, &m))
+			return false;
+		if (m.type == ABI_WORKER_IS && b->worker_cnt < ABI_WORKERS)
+			b->worker[b->worker_cnt++] = m.u.worker;
+	} while (m.type == ABI_WORKER_IS);
+	if (m.type != ABI_STATS_ARE)
 		return false;
 	*s = m.u.stats;
 	return true;

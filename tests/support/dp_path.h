@@ -40,6 +40,8 @@ struct dp_box { /* a data plane and its client */
 	struct abi_shm shm;
 	struct abi_msg event[DP_EVENTS];
 	unsigned event_cnt;
+	struct abi_worker worker[ABI_WORKERS]; /* by dp_box_stats */
+	unsigned worker_cnt;
 };
 
 struct dp_path {

@@ -71,6 +71,14 @@ static void good_change(struct abi_msg *m)
 	memcpy(m->u.link.note, l.note, sizeof(l.note));
 }
 
+static void good_worker(struct abi_msg *m)
+{
+	m->u.worker = (struct abi_worker){ .index = ABI_WORKERS - 1,
+					   .cpu = -1,
+					   .node = 3,
+					   .pages = ABI_PAGES_HUGE };
+}
+
 static void good_stats(struct abi_msg *m)
 {
 	m->u.stats.links = 3;
@@ -146,6 +154,7 @@ static struct abi_msg good(unsigned type)
 			.sent_bytes = 1, .waiting = 7, .most = 9, .room = 256
 		};
 		break;
+	case ABI_WORKER_IS: good_worker(&m); break;
 	case ABI_HALF_EVENT:
 		m.u.ref.id = 7;
 		m.u.ref.event = ABI_HALF_IDLE;
@@ -170,7 +179,8 @@ static const uint8_t types[] = {
 	ABI_WELCOME,    ABI_DONE,        ABI_LINK_IS,     ABI_HALF_IS,
 	ABI_DUMP_END,   ABI_STATS_ARE,   ABI_CONTROL,     ABI_LINK_EVENT,
 	ABI_HALF_EVENT, ABI_STALL,       ABI_LIMITS,      ABI_BUDGET,
-	ABI_BUDGET_IS,
+	ABI_BUDGET_IS,  ABI_DUMP_END,    ABI_STATS_ARE,   ABI_WORKER_IS,
+	ABI_CONTROL,    ABI_LINK_EVENT,  ABI_HALF_EVENT,  ABI_STALL,
 };
 
 static void each_type_has_its_side(void **state)
@@ -253,6 +263,7 @@ static size_t member(unsigned type)
 	case ABI_STATS_ARE: return sizeof(struct abi_stats);
 	case ABI_LIMITS: return sizeof(struct abi_limits);
 	case ABI_BUDGET_IS: return sizeof(struct abi_budget);
+	case ABI_WORKER_IS: return sizeof(struct abi_worker);
 	case ABI_SPLICE:
 	case ABI_UNSPLICE: return sizeof(struct abi_splice);
 	case ABI_HELLO:
@@ -463,6 +474,12 @@ static const struct edit edits[] = {
 	M(ABI_WELCOME, welcome.why[0], '\n', false),
 	M(ABI_WELCOME, welcome.why[2], '\0', false),
 	M(ABI_WELCOME, welcome.why[ABI_WHY_LEN - 1], 'x', false),
+	M(ABI_WORKER_IS, worker.index, ABI_WORKERS, false),
+	M(ABI_WORKER_IS, worker.cpu, UINT32_MAX - 1, false),
+	M(ABI_WORKER_IS, worker.node, UINT32_MAX - 1, false),
+	M(ABI_WORKER_IS, worker.spin, 2, false),
+	M(ABI_WORKER_IS, worker.pages, 3, false),
+	M(ABI_WORKER_IS, worker.zero[1], 1, false),
 	M(ABI_STATS_ARE, stats.backend, 0, false),
 	M(ABI_STATS_ARE, stats.backend, ABI_BACKEND_UDP, true),
 	M(ABI_STATS_ARE, stats.asked, 0, false),

@@ -91,9 +91,9 @@ static const struct {
 	{ "{\"path\": {\"hops\": \"3\"}}", REFUSES,
 	  "f:1:19: path.hops: found \"3\", expected a whole number from 1 to "
 	  "7" },
-	{ "{\"data\": {\"cpu\": -2}}", REFUSES,
-	  "f:1:18: data.cpu: found -2, expected a whole number from -1 to "
-	  "1023" },
+	{ "{\"data\": {\"workers\": 17}}", REFUSES,
+	  "f:1:22: data.workers: found 17, expected a whole number from 0 to "
+	  "16" },
 	{ "{\"limits\": {\"replay_keys\": 2097153}}", REFUSES,
 	  "f:1:28: limits.replay_keys: found 2097153, expected a whole number "
 	  "from 1024 to 2097152" },
@@ -292,7 +292,8 @@ static void empty_means_defaults(void **state)
 	assert_int_equal(d.control.listen[0].port, 4242);
 	assert_int_equal(d.data.listen.port, 4243);
 	assert_int_equal(d.data.halves, 65536);
-	assert_int_equal(d.data.cpu, -1);
+	assert_int_equal(d.data.workers, 0);
+	assert_int_equal(d.data.cpus_cnt, 0);
 	assert_int_equal(d.data.idle, CONFIG_IDLE_ADAPTIVE);
 	assert_int_equal(d.peers_cnt, 0);
 	assert_int_equal(d.hops, 3);
@@ -345,7 +346,8 @@ static void everything_is_read(void **state)
 		"\"control\": {\"listen\": [\"127.0.0.1:1\", \"[::1]:0\"],"
 		" \"advertise\": \"192.0.2.9:5\"},"
 		"\"data\": {\"enabled\": true, \"listen\": \"127.0.0.1:2\","
-		" \"idle\": \"spin\", \"cpu\": 3, \"halves\": 128,"
+		" \"idle\": \"spin\", \"workers\": 4, \"cpus\": [3, 5], "
+		"\"halves\": 128,"
 		" \"backend\": \"af_xdp\", \"interfaces\": [\"eth0.7\","
 		" \"br-1\"], \"xdp_copy\": \"zerocopy\","
 		" \"links\": 17},"
@@ -378,7 +380,9 @@ static void everything_is_read(void **state)
 			    "192.0.2.9:5");
 	assert_true(cfg.data.enabled);
 	assert_int_equal(cfg.data.idle, CONFIG_IDLE_SPIN);
-	assert_int_equal(cfg.data.cpu, 3);
+	assert_int_equal(cfg.data.workers, 4);
+	assert_int_equal(cfg.data.cpus_cnt, 2);
+	assert_int_equal(cfg.data.cpus[1], 5);
 	assert_int_equal(cfg.data.halves, 128);
 	assert_int_equal(cfg.data.backend, CONFIG_BACKEND_AF_XDP);
 	assert_int_equal(cfg.data.interfaces_cnt, 2);

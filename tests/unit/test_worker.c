@@ -166,9 +166,13 @@ static void options_are_read(void **state)
 	assert_false(o.spin);
 	assert_int_equal(parse(&o, "--idle", "spin"), VX6_OK);
 	assert_true(o.spin);
-	assert_int_equal(o.cpu, WORKER_ANY_CPU);
-	assert_int_equal(parse(&o, "--cpu", "3"), VX6_OK);
-	assert_int_equal(o.cpu, 3);
+	assert_int_equal(dp_options_workers(&o), 1);
+	assert_int_equal(parse(&o, "--cpus", "3,0"), VX6_OK);
+	assert_int_equal(o.cpu_cnt, 2);
+	assert_int_equal(o.cpus[0], 3);
+	assert_int_equal(dp_options_workers(&o), 2);
+	assert_int_equal(parse(&o, "--workers", "16"), VX6_OK);
+	assert_int_equal(dp_options_workers(&o), 16);
 	assert_int_equal(parse(&o, "--log", "json"), VX6_OK);
 	assert_true(o.json);
 	assert_int_equal(parse(&o, "--port", "udp"), VX6_OK);
@@ -180,22 +184,24 @@ static void options_are_read(void **state)
 static void wrong_options_are_refused(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "--bogus",  ""                  },
-                { "--listen", "here"              },
-		{ "--listen", ""                  },
-                { "--halves", "1"                 },
-		{ "--halves", "1048577"           },
-                { "--halves", "12x"               },
-		{ "--halves", "-5"                },
-                { "--links",  "99999999999999999" },
-		{ "--idle",   "lazy"              },
-                { "--cpu",    "one"               },
-		{ "--log",    "xml"               },
-                { "--port",   "pigeon"            },
-		{ "--run=",   ""                  },
-                { "extra",    ""                  },
-		{ "--runs",   "/tmp"              },
-                { "--",       ""                  },
+		{ "--bogus",   ""                  },
+                { "--listen",  "here"              },
+		{ "--listen",  ""                  },
+                { "--halves",  "1"                 },
+		{ "--halves",  "1048577"           },
+                { "--halves",  "12x"               },
+		{ "--halves",  "-5"                },
+                { "--links",   "99999999999999999" },
+		{ "--idle",    "lazy"              },
+                { "--cpus",    "1,one"             },
+		{ "--cpus",    "1,,2"              },
+                { "--workers", "17"                },
+		{ "--log",     "xml"               },
+                { "--port",    "pigeon"            },
+		{ "--run=",    ""                  },
+                { "extra",     ""                  },
+		{ "--runs",    "/tmp"              },
+                { "--",        ""                  },
 	};
 	struct dp_options o;
 
@@ -580,7 +586,7 @@ static void a_hanging_worker_is_reported(void **state)
 					       .rx = stuck_rx,
 					       .fds = no_fds };
 	const struct port_ops *real = node.port->ops;
-	const struct abi_welcome hello = { .workers = 1 };
+	const struct abi_welcome hello = { .workers = 1, .halves_max = 2 };
 	uint64_t now = 100 * VX6_SEC;
 	char text[1000] = "";
 	struct control c;
@@ -594,7 +600,7 @@ static void a_hanging_worker_is_reported(void **state)
 	assert_int_equal(sem_init(&go_on, 0, 0), 0);
 	node.port->ops = &stuck;
 	/* no client: a descriptor on which nobody ever knocks */
-	control_init(&c, fd[0], worker, &hello, &l);
+	assert_int_equal(control_init(&c, fd[0], &worker, &hello, &l), VX6_OK);
 	assert_int_equal(worker_start(worker), VX6_OK);
 	sem_wait(&in_port);
 	for (unsigned i = 0; i < 4; i++)
