@@ -237,7 +237,7 @@ static unsigned route(struct lane lane[], unsigned n)
 			continue;
 		}
 		w->c = &rig.circuit[w->cell.circ - 1];
-		vx6_window_prefetch(&w->c->win, w->cell.ctr);
+		vx6_prefetch_w(&w->c->win);
 		keep(lane, kept++, i);
 	}
 	return kept;

@@ -499,7 +499,7 @@ static enum vx6_status fit(struct circuit *c)
 	if (c->narrow)
 		return VX6_BAD_SIZE;
 	c->u = cell;
-	c->back_start = c->leg->hop[0].back.start;
+	c->back_start = c->leg->hop[0].back.head.start;
 	return chan_open(&c->chan, c->node, &ops, c, (uint16_t)d);
 }
 

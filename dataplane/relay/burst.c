@@ -102,7 +102,6 @@ static unsigned route(struct relay *r, struct lane *lane, unsigned n,
 		l->h = &r->half[idx_of(cell.circ)];
 		vx6_prefetch_w(l->h);
 		vx6_prefetch_w((uint8_t *)l->h + VX6_CACHELINE);
-		vx6_window_prefetch(&l->h->win, cell.ctr);
 		l->ctr = cell.ctr;
 		l->len = cell.len;
 		l->kind = cell.kind;
@@ -173,10 +172,21 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 
 /* ---- fresh ---- */
 
+static enum vx6_status fresh_at(const struct relay *r, const struct lane *l)
+{
+	return vx6_window_fresh_at(&l->h->win, &cold_of(r, l->h)->ring, l->ctr);
+}
+
+static enum vx6_status record(const struct relay *r, const struct lane *l)
+{
+	return vx6_window_record_at(&l->h->win, &cold_of(r, l->h)->ring,
+				    l->ctr);
+}
+
 static enum vx6_status fresh_forward(const struct relay *r, struct lane *l,
 				     uint64_t now)
 {
-	enum vx6_status st = vx6_window_fresh(&l->h->win, l->ctr);
+	enum vx6_status st = fresh_at(r, l);
 
 	if (st != VX6_OK || l->kind != VX6_KIND_DATA)
 		return st;
@@ -224,7 +234,7 @@ static enum vx6_status fresh_backward(struct relay *r, struct lane *l)
 	if (vx6_unlikely(st != VX6_OK))
 		return st;
 	if (vx6_likely(h->tx_left > 0)) /* else the window stays as it is */
-		st = vx6_window_record(&h->win, l->ctr);
+		st = record(r, l);
 	return vx6_likely(st == VX6_OK) ? next_ctr(r, h, &l->ctr) : st;
 }
 
@@ -286,7 +296,7 @@ static unsigned fresh(struct relay *r, struct lane *lane, unsigned n,
 
 static enum vx6_status bad_tag(struct relay *r, struct relay_half *h)
 {
-	if (++h->bad_tags >= r->opts.bad_tags)
+	if (++cold_of(r, h)->bad_tags >= r->opts.bad_tags)
 		h->expires_ns = 0; /* the sweep says so and ends it */
 	return VX6_BAD_TAG;
 }
@@ -363,13 +373,13 @@ static enum vx6_status cross(struct relay *r, struct lane *l, uint64_t now)
 
 /* A bucket of 64 that fills at 32 a second, kept as the time when it will
  * be full again. */
-static bool within_rate(struct relay_half *h, uint64_t now)
+static bool within_rate(struct relay_cold *c, uint64_t now)
 {
-	uint64_t full = h->ctl_ns > now ? h->ctl_ns : now;
+	uint64_t full = c->ctl_ns > now ? c->ctl_ns : now;
 
 	if (full - now > (RELAY_CTL_BURST - 1) * RELAY_CTL_NS)
 		return false;
-	h->ctl_ns = full + RELAY_CTL_NS;
+	c->ctl_ns = full + RELAY_CTL_NS;
 	return true;
 }
 
@@ -389,7 +399,7 @@ static enum vx6_status control_up(struct relay *r, const struct lane *l,
 		return VX6_MALFORMED;
 	if (want > ABI_CTL_LEN)
 		return VX6_BAD_SIZE;
-	if (!within_rate(l->h, now))
+	if (!within_rate(cold_of(r, l->h), now))
 		return VX6_RATE;
 	m = relay_event_room(r, ABI_CONTROL);
 	if (m == NULL)
@@ -404,7 +414,7 @@ static enum vx6_status control_up(struct relay *r, const struct lane *l,
 static bool judge(struct relay *r, struct lane *l, uint64_t now,
 		  struct relay_out *out)
 {
-	enum vx6_status st = vx6_window_record(&l->h->win, l->ctr);
+	enum vx6_status st = record(r, l);
 
 	if (vx6_likely(st == VX6_OK)) {
 		accepted(r, l, now);
@@ -555,7 +565,7 @@ static enum vx6_status join_one(struct relay *r, struct lane *l, uint64_t now)
 	enum vx6_status st;
 
 	if (to == NULL || to->kind != ABI_HALF_BACKWARD ||
-	    to->spliced_from != vx6_get32(p))
+	    cold_of(r, to)->spliced_from != vx6_get32(p))
 		return VX6_NO_CIRCUIT;
 	l->to = to;
 	if (now >= to->expires_ns)

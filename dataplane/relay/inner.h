@@ -64,6 +64,12 @@ VX6_NONNULL static inline void note_link(struct relay *r, uint32_t index)
 	r->noted = index;
 }
 
+VX6_NONNULL static inline struct relay_cold *cold_of(const struct relay *r,
+						     const struct relay_half *h)
+{
+	return &r->cold[h - r->half];
+}
+
 /* take_ctr uses up a counter of a BACKWARD half that has one left. */
 VX6_NONNULL static inline uint64_t take_ctr(struct relay_half *h)
 {
@@ -85,7 +91,7 @@ static inline void drop(struct relay *r, struct relay_out *out,
 {
 	r->n.drop[why]++;
 	if (h != NULL)
-		h->dropped++;
+		cold_of(r, h)->dropped++;
 	out->free[out->free_cnt++] = f;
 }
 

@@ -250,7 +250,7 @@ void relay_lost(struct relay *r, const struct net_frame *f, enum vx6_status why)
 	r->n.drop[why]++;
 	r->relayed_bytes -= f->len;
 	if (h != NULL)
-		h->dropped++;
+		cold_of(r, h)->dropped++;
 }
 
 /* ---- control cells of this hop ---- */

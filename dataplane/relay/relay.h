@@ -62,9 +62,15 @@
  *
  * Ownership: struct relay and its memory are the caller's and secret: wipe
  * with relay_wipe.  Threads: one worker writes and reads it.
- * Cost: about 560 bytes a half-circuit, 1,280 more under AES-256-GCM, and
- * 4.5 KiB a link, when used.  A cell reads and writes three cache lines of
- * its half-circuit, and GCM's tables beside them. */
+ * Cost: 128 bytes a half-circuit that every cell reads and writes, 400 more
+ * that few do (the window's ring: one cell in 32, and those out of order),
+ * and 4.5 KiB a link, when used.
+ *
+ * AES-256-GCM takes 1,280 bytes more a half-circuit: the key schedule, and
+ * the powers of the hash key.  Twenty lines of them go with each cell, and a
+ * million are in no cache.  Keeping the 32 bytes of key and making the
+ * tables for each cell does not pay: `dp.tables` of bench_dataplane says by
+ * how much.  Who has a million circuits wants suite 3, which has no tables. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -113,9 +119,9 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay_link {
 	uint8_t note[ABI_NOTE_LEN];
 };
 
-/* One line that admits and counts a cell, one with the key and where the
- * window stands, and of the rest the word that the counter falls into. */
-struct VX6_ALIGNED(VX6_CACHELINE) relay_half {
+/* One line that admits and counts a cell, and one with the key and the
+ * window's head: a pair, which the CPU fetches as one where it can. */
+struct VX6_ALIGNED(2 * VX6_CACHELINE) relay_half {
 	uint32_t id; /* 0 = free */
 	uint32_t in_link, out_link;
 	uint32_t out_id; /* out_link 0: the half that it is spliced to, or 0 */
@@ -130,14 +136,15 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay_half {
 	uint8_t zero;
 	uint64_t cells, bytes;
 	struct vx6_layer_key key; /* LOCAL: zeros */
-	struct vx6_window win;
+	struct vx6_window_head win;
+};
+
+struct relay_cold { /* the rest: what few cells touch, or none */
+	struct vx6_window_ring ring;
+	uint32_t spliced_from; /* BACKWARD: the FORWARD half, or 0 */
 	uint64_t dropped;
 	uint64_t bad_tags;
 	uint64_t ctl_ns; /* when the control cells' bucket is full again */
-	uint32_t spliced_from; /* BACKWARD: the FORWARD half, or 0 */
-};
-
-struct relay_cold { /* read when asked for only */
 	uint64_t start_tx;
 	uint8_t note[ABI_NOTE_LEN];
 };

@@ -10,9 +10,8 @@
 
 _Static_assert((RELAY_EVENTS & (RELAY_EVENTS - 1)) == 0, "a mask");
 _Static_assert(offsetof(struct relay_half, key) == VX6_CACHELINE &&
-		       offsetof(struct relay_half, win.seen) ==
-			       2 * VX6_CACHELINE,
-	       "two lines and one of the window's are all that a cell touches");
+		       sizeof(struct relay_half) == 2 * VX6_CACHELINE,
+	       "two lines are all that a cell touches");
 
 /* ---- memory ---- */
 
@@ -383,9 +382,10 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 		.size_out = a->cell_size_out,
 		.kind = a->kind,
 		.key = key,
+		.win.start = a->start_rx,
 	};
 	sodium_memzero(&key, sizeof(key));
-	vx6_window_init(&h->win, a->start_rx);
+	r->cold[i] = (struct relay_cold){ 0 };
 	r->cold[i].start_tx = a->start_tx;
 	memcpy(r->cold[i].note, a->note, sizeof(a->note));
 	r->halves++;
@@ -410,13 +410,14 @@ static struct relay_half *partner(const struct relay *r,
 	bool from = is_terminal(h);
 	struct relay_half *other;
 
-	if (!from && h->spliced_from == 0)
+	if (!from && cold_of(r, h)->spliced_from == 0)
 		return NULL;
-	other = live_half(r, from ? h->out_id : h->spliced_from);
+	other = live_half(r, from ? h->out_id : cold_of(r, h)->spliced_from);
 	if (other == NULL)
 		return NULL;
-	return (from ? other->spliced_from : other->out_id) == h->id ? other
-								     : NULL;
+	return (from ? cold_of(r, other)->spliced_from : other->out_id) == h->id
+		       ? other
+		       : NULL;
 }
 
 static void part(const struct relay *r, const struct relay_half *h)
@@ -426,7 +427,7 @@ static void part(const struct relay *r, const struct relay_half *h)
 	if (other == NULL)
 		return;
 	if (is_terminal(h))
-		other->spliced_from = 0;
+		cold_of(r, other)->spliced_from = 0;
 	else
 		other->out_id = 0;
 }
@@ -444,7 +445,7 @@ enum vx6_status relay_splice(struct relay *r, uint32_t id, uint32_t to)
 		return VX6_EXISTS;
 	from->out_id = to;
 	from->seals = (uint8_t)r->opts.worker;
-	other->spliced_from = id;
+	cold_of(r, other)->spliced_from = id;
 	return VX6_OK;
 }
 
@@ -456,7 +457,7 @@ enum vx6_status relay_splice_across(struct relay *r, uint32_t id, uint32_t to,
 	if (h != NULL) {
 		if (h->kind != ABI_HALF_BACKWARD || h->in_link != 0)
 			return VX6_MALFORMED;
-		h->spliced_from = id;
+		cold_of(r, h)->spliced_from = id;
 		return VX6_OK;
 	}
 	h = live_half(r, id);
@@ -535,14 +536,14 @@ static void fill_half(const struct relay *r, const struct relay_half *h,
 	to->in_link = h->in_link;
 	to->out_link = h->out_link;
 	to->out_id = h->out_link != 0 ? h->out_id : 0;
-	to->splice = is_terminal(h) ? h->out_id : h->spliced_from;
+	to->splice = is_terminal(h) ? h->out_id : cold_of(r, h)->spliced_from;
 	to->cell_size_in = h->size_in;
 	to->cell_size_out = h->size_out;
 	to->kind = h->kind;
 	to->suite = h->key.suite;
 	to->cells = h->cells;
 	to->bytes = h->bytes;
-	to->dropped = h->dropped;
+	to->dropped = c->dropped;
 	memcpy(to->note, c->note, sizeof(to->note));
 }
 

@@ -113,7 +113,7 @@ bool vx6_leg_rebuild_due(const struct vx6_leg *leg)
 {
 	for (unsigned i = 0; i < leg->n; i++)
 		if (leg->hop[i].sealed >= VX6_CTR_REBUILD ||
-		    leg->hop[i].back.next >= VX6_CTR_REBUILD)
+		    leg->hop[i].back.head.next >= VX6_CTR_REBUILD)
 			return true;
 	return false;
 }

@@ -14,6 +14,10 @@
  * and only then record: a window moved by a forged counter locks the
  * honest peer out.
  *
+ * The bits of top's own word stand in the head: cells that come in order
+ * touch nothing else, but for one in 32, which puts the word into the ring.
+ * Who holds a million windows keeps heads hot and rings elsewhere.
+ *
  * Ownership: the caller's struct.  Threads: one writer. */
 
 #include <stdbool.h>
@@ -23,32 +27,36 @@
 #include "dataplane/base/status.h"
 
 #define VX6_WINDOW       2048u
-#define VX6_WINDOW_WORDS ((VX6_WINDOW + 64u) / 64u)
+#define VX6_WINDOW_WORDS ((VX6_WINDOW + 32u) / 32u)
 #define VX6_CTR_SPAN     (UINT64_C(1) << 28) /* cells of a half-circuit */
 #define VX6_CTR_REBUILD  ((UINT64_C(1) << 27) + (UINT64_C(1) << 26))
 
-struct vx6_window {
+struct vx6_window_head {
 	uint64_t start; /* the first valid counter */
-	uint64_t next;  /* top + 1 - start: 0 = none seen yet */
-	uint64_t seen[VX6_WINDOW_WORDS];
+	uint32_t next;  /* top + 1 - start: 0 = none seen yet */
+	uint32_t word;  /* the 32 counters among which top is */
+};
+
+struct vx6_window_ring { /* those below; what lies in top's place is old */
+	uint32_t seen[VX6_WINDOW_WORDS];
+};
+
+struct vx6_window {
+	struct vx6_window_head head;
+	struct vx6_window_ring ring;
 };
 
 /* vx6_window_init forgets everything; start is 48 bits, top two clear. */
 VX6_NONNULL void vx6_window_init(struct vx6_window *w, uint64_t start);
 
-/* vx6_window_word is where in `seen` a counter's bit lies. */
-static inline uint32_t vx6_window_word(uint64_t ctr)
-{
-	return (uint32_t)(ctr / 64u % VX6_WINDOW_WORDS);
-}
-
-/* vx6_window_prefetch asks for what the two below will touch. */
-VX6_NONNULL static inline void vx6_window_prefetch(const struct vx6_window *w,
-						   uint64_t ctr)
-{
-	vx6_prefetch_w(w);
-	vx6_prefetch_w(&w->seen[vx6_window_word(ctr)]);
-}
+/* vx6_window_fresh_at and _record_at are the two below where the parts lie
+ * apart; zeros but for start are a window that has seen nothing. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_fresh_at(const struct vx6_window_head *h,
+		    const struct vx6_window_ring *ring, uint64_t ctr);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_record_at(struct vx6_window_head *h, struct vx6_window_ring *ring,
+		     uint64_t ctr);
 
 /* vx6_window_fresh changes nothing.  VX6_OK, VX6_REPLAYED (seen, or older
  * than the window) or VX6_OUT_OF_RANGE. */

@@ -98,7 +98,7 @@ static void from_hop(unsigned from, unsigned kind, const uint8_t *plain,
 	memcpy(h8 + 8, plain, len);
 	for (unsigned i = from + 1; i-- > 0;) {
 		vx6_layer_seal(&pristine.hop[i].bwd,
-			       pristine.hop[i].back.start + len,
+			       pristine.hop[i].back.head.start + len,
 			       i == from ? (enum vx6_kind)kind : VX6_KIND_DATA,
 			       h8, len);
 		len += VX6_LAYER_LEN;

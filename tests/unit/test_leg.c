@@ -593,7 +593,7 @@ static void backward_bits(unsigned n, unsigned at)
 				 vx6_status_name(st));
 		/* authentic layers moved their windows, the others not */
 		for (unsigned i = 0; i < n; i++)
-			assert_int_equal(r.leg.hop[i].back.next,
+			assert_int_equal(r.leg.hop[i].back.head.next,
 					 bit >= 160 && i < at ? 1 : 0);
 	}
 }
@@ -629,8 +629,8 @@ static void a_lying_relay_is_caught_at_the_origin(void **state)
 		w.p -= 8;
 		send_on(&w, (uint16_t)(c.len + 24), &r.hop[0].link);
 		assert_int_not_equal(origin_gets(&r, &w, &back), VX6_OK);
-		assert_int_equal(r.leg.hop[0].back.next, 1);
-		assert_int_equal(r.leg.hop[1].back.next, 0);
+		assert_int_equal(r.leg.hop[0].back.head.next, 1);
+		assert_int_equal(r.leg.hop[1].back.head.next, 0);
 	}
 }
 
@@ -688,8 +688,8 @@ static void a_replay_inside_a_fresh_layer(void **state)
 		assert_int_equal(origin_gets(&r, &w, &back),
 				 i == 0 ? VX6_OK : VX6_REPLAYED);
 	}
-	assert_int_equal(r.leg.hop[0].back.next, 2);
-	assert_int_equal(r.leg.hop[1].back.next, 1);
+	assert_int_equal(r.leg.hop[0].back.head.next, 2);
+	assert_int_equal(r.leg.hop[1].back.head.next, 1);
 }
 
 static void counters_outside_their_range(void **state)

@@ -226,7 +226,7 @@ static void lost_by_its_own_rate(void **state)
 	assert_int_equal(sent[4], 2);
 	assert_int_equal(ask().lost_rate, 40 - 3 - 8);
 	assert_int_equal(node.relay->n.drop[VX6_RATE], 40 - 3 - 8);
-	assert_int_equal(node.relay->half[id_of(3)].dropped, 40 - 3 - 8);
+	assert_int_equal(node.relay->cold[id_of(3)].dropped, 40 - 3 - 8);
 	assert_int_equal(ask().sent_bytes, sent_bytes);
 }
 

@@ -291,7 +291,7 @@ static void drop_cells_end_here(void **state)
 	assert_null(step1());
 	assert_int_equal(node.relay->drop_cells, 1);
 	assert_int_equal(node.relay->half[5].cells, 1);
-	assert_int_equal(node.relay->half[5].dropped, 0);
+	assert_int_equal(node.relay->cold[5].dropped, 0);
 	/* it is a cell as any other: its counter is used */
 	refused(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1, VX6_REPLAYED);
 }
@@ -300,7 +300,7 @@ static void forged_cells_change_nothing(void **state)
 {
 	static uint8_t good[VX6_CELL_MAX], p[VX6_CELL_MAX];
 	size_t n = forward(good, 7, 200, 0);
-	struct vx6_window before = node.relay->half[5].win;
+	struct vx6_window_head before = node.relay->half[5].win;
 	struct net_frame *f;
 
 	(void)state;
@@ -309,8 +309,8 @@ static void forged_cells_change_nothing(void **state)
 		memcpy(p, good, n);
 		p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		refused(p, n, 1, VX6_BAD_TAG);
-		if (node.relay->half[5].bad_tags == 7)
-			node.relay->half[5].bad_tags = 0;
+		if (node.relay->cold[5].bad_tags == 7)
+			node.relay->cold[5].bad_tags = 0;
 	}
 	/* a counter far ahead, forged, locks nobody out */
 	{
@@ -450,7 +450,7 @@ static void a_circuit_has_one_way_in(void **state)
 	c.circ = LOC;
 	c.ctr = loc.start_rx;
 	refused(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_CIRCUIT);
-	assert_int_equal(node.relay->half[5].dropped, 0);
+	assert_int_equal(node.relay->cold[5].dropped, 0);
 }
 
 static void what_is_no_cell_of_a_link(void **state)
@@ -934,7 +934,7 @@ static void the_books_balance(void **state)
 			want[e[i].st]++;
 			out += e[i].st == VX6_OK;
 		}
-		node.relay->half[5].bad_tags = 0;
+		node.relay->cold[5].bad_tags = 0;
 		assert_true(dp_step(&node, &sent));
 		assert_int_equal(sent, out);
 		for (unsigned i = 0; i < n; i++)
