@@ -152,6 +152,14 @@ struct config_limits {
 	uint32_t forwarders;  /* local listeners */
 	uint32_t connections; /* forwarded, both roles together */
 	uint32_t commands;    /* clients of vx6d's socket at once */
+	/* what relaying may take; rates in bytes/s, 0 = no limit */
+	uint64_t circuit_rate, circuit_burst;
+	uint64_t link_rate, link_burst;
+	uint64_t relay_rate, relay_burst; /* bytes; 0 = 50 ms of the rate */
+	uint32_t queue;         /* cells that wait; 0 = what there is */
+	uint32_t circuit_queue; /* of one half-circuit */
+	uint64_t month_bytes;   /* 0 = no limit */
+	uint32_t month_day;     /* that a month begins on, UTC */
 };
 
 struct config {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BURST_MIN 4096u
+
 /* Rows of the form: this one must not be above that one. */
 #define MEMBER(m) offsetof(struct config, m), SIZE(m)
 #define SIZE(m)   sizeof(((struct config *)NULL)->m)
@@ -151,10 +153,33 @@ static bool broken_cell_size(const struct config *c, struct config_rule *rule)
 	return true;
 }
 
+static bool broken_burst(const struct config *c, struct config_rule *rule)
+{
+	const struct {
+		const char *key;
+		uint64_t burst;
+	} all[] = {
+		{ "circuit_burst", c->limits.circuit_burst },
+		{ "link_burst",    c->limits.link_burst    },
+		{ "relay_burst",   c->limits.relay_burst   },
+	};
+
+	for (unsigned i = 0; i < VX6_COUNT(all); i++) {
+		if (all[i].burst == 0 || all[i].burst >= BURST_MIN)
+			continue;
+		rule->step[0].key = "limits";
+		rule->step[1].key = all[i].key;
+		snprintf(rule->expected, sizeof(rule->expected),
+			 "0, or at least %u: room for any cell", BURST_MIN);
+		return true;
+	}
+	return false;
+}
+
 bool config_broken_rule(const struct config *c, struct config_rule *rule)
 {
 	*rule = (struct config_rule){ 0 };
 	return broken_order(c, rule) || broken_ports(c, rule) ||
 	       broken_relay(c, rule) || broken_peers(c, rule) ||
-	       broken_cell_size(c, rule);
+	       broken_cell_size(c, rule) || broken_burst(c, rule);
 }

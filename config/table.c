@@ -267,6 +267,32 @@ const struct field config_field[] = {
 	      true, "Forwarded connections, of forwarders and services."),
 	LIMIT("commands", commands, "32", 1, 1024, "clients", true,
 	      "vx6 commands at once."),
+	LIMIT("circuit_rate", circuit_rate, "0", 0, 12500000000, "bytes/s", false,
+	      "Sent on each half-circuit of others, as a relay. 0: no limit."),
+	LIMIT("circuit_burst", circuit_burst, "0", 0, 17179869184, "bytes", false,
+	      "Sent at once on it, after a pause; at least 4096. 0: what "
+	      "the rate gives in 50 ms, at least 65536."),
+	LIMIT("link_rate", link_rate, "0", 0, 12500000000, "bytes/s", false,
+	      "Sent for others to each neighbour, as a relay. 0: no limit."),
+	LIMIT("link_burst", link_burst, "0", 0, 17179869184, "bytes", false,
+	      "Sent at once to it, after a pause; at least 4096. 0: what "
+	      "the rate gives in 50 ms, at least 65536."),
+	LIMIT("relay_rate", relay_rate, "0", 0, 12500000000, "bytes/s", false,
+	      "Sent for others, all together: what this node gives as a relay. 0: no limit."),
+	LIMIT("relay_burst", relay_burst, "0", 0, 17179869184, "bytes", false,
+	      "Sent at once, after a pause; at least 4096. 0: what "
+	      "the rate gives in 50 ms, at least 65536."),
+	LIMIT("queue_cells", queue, "0", 0, 1048576, "cells", false,
+	      "Cells of others that may wait for their turn. 0: a quarter of "
+	      "the packet buffers, which is also the most."),
+	LIMIT("circuit_queue_cells", circuit_queue, "128", 1, 1024, "cells",
+	      false, "Of one half-circuit. More lose their oldest."),
+	LIMIT("month_bytes", month_bytes, "0", 0, 9007199254740991, "bytes",
+	      false,
+	      "Sent for others in a month; then this node is no relay until "
+	      "the next begins. 0: no limit."),
+	LIMIT("month_day", month_day, "1", 1, 28, "day of the month", false,
+	      "The day that a month begins on, at 00:00 UTC."),
 
 	{ .path = "log.level", .type = FIELD_WORD, .preset = "\"info\"",
 	  .words = levels, LIVE, AT(log_level), .example = "\"info\"",

@@ -288,6 +288,32 @@ static void show_counts(struct cli *cli, const json_t *doc)
 	line(cli, "now", SHOW_PLAIN, text);
 }
 
+/* Whether it relays, and what of the month's bytes is used. */
+static void show_relay(struct cli *cli, const json_t *doc)
+{
+	const json_t *b = json_object_get(doc, "budget");
+	bool sleeps = json_is_true(json_object_get(b, "hibernating"));
+	int64_t percent = (int64_t)int_of(b, "month_used_percent");
+	char used[SHOW_TEXT_LEN], most[SHOW_TEXT_LEN], text[256];
+
+	if (sleeps)
+		line(cli, "relay", SHOW_WAIT,
+		     "no: it hibernates, this month's bytes are spent");
+	else
+		line(cli, "relay", SHOW_PLAIN,
+		     json_is_true(json_object_get(doc, "relay"))
+			     ? "yes, for other nodes' circuits"
+			     : "no");
+	if (!json_is_integer(json_object_get(b, "month_bytes")))
+		return;
+	snprintf(text, sizeof(text),
+		 "%s of %s relayed (%" PRId64 " %%), until %s",
+		 show_bytes(used, (uint64_t)int_of(b, "month_used_bytes")),
+		 show_bytes(most, (uint64_t)int_of(b, "month_bytes")), percent,
+		 say_text(b, "month_ends"));
+	line(cli, "month", percent >= 90 ? SHOW_WAIT : SHOW_PLAIN, text);
+}
+
 CLI_RUN(cli_status)
 {
 	json_t *doc = NULL;
@@ -317,10 +343,7 @@ CLI_RUN(cli_status)
 		   SHOW_PATH);
 	line(cli, "control", SHOW_PLAIN, text);
 	show_plane(cli, json_object_get(doc, "dataplane"));
-	line(cli, "relay", SHOW_PLAIN,
-	     json_is_true(json_object_get(doc, "relay"))
-		     ? "yes, for other nodes' circuits"
-		     : "no");
+	show_relay(cli, doc);
 	show_counts(cli, doc);
 	warning = say_text(json_object_get(doc, "clock"), "warning");
 	if (warning[0] != '\0')
@@ -409,6 +432,9 @@ CLI_RUN(cli_stats)
 		show_drops(cli, "vx6-dataplane",
 			   json_object_get(plane, "drops"));
 		show_classifier(cli, plane);
+		if (json_is_object(json_object_get(doc, "budget")))
+			show_counters(cli, "budget of relaying",
+				      json_object_get(doc, "budget"));
 	}
 	json_decref(doc);
 	return CLI_OK;

@@ -209,6 +209,7 @@ static void done_status(struct node *n, struct api_call *call,
 
 	json_object_update(o, more);
 	json_decref(more);
+	json_object_set_new(o, "budget", budget_json(n));
 	api_done(call, o);
 }
 
@@ -781,8 +782,9 @@ static void done_stats(struct node *n, struct api_call *call,
 
 	if (s != NULL)
 		json_object_set_new(dataplane, "workers", json_workers(n));
-	api_done(call, json_pack("{s:o, s:o}", "vx6d", json_own(n), "dataplane",
-				 dataplane));
+	api_done(call,
+		 json_pack("{s:o, s:o, s:o}", "vx6d", json_own(n), "dataplane",
+			   dataplane, "budget", budget_json(n)));
 }
 
 static void run_stats(void *ctx, struct api_call *call, const json_t *args)

@@ -229,7 +229,7 @@ static void on_record_timer(void *ctx)
 bool node_is_relay(const struct node *n)
 {
 	return n->cfg.node.relay && n->plane->relays && n->plane->up &&
-	       !n->closing;
+	       !n->closing && !budget_hibernates(n);
 }
 
 void node_via_changed(struct node *n)
@@ -651,6 +651,7 @@ static void on_sweep(void *ctx)
 	peers_sweep(n);
 	tunnels_sweep(n);
 	relay_sweep(n);
+	budget_tick(n);
 	loop_timer_set(&n->sweep_timer, loop_now(n->loop) + SWEEP_NS);
 }
 
@@ -788,7 +789,8 @@ static enum vx6_status open_plane(struct node *n)
 		struct plane_dp_options dp = { .events = ev,
 					       .ctx = n,
 					       .loop = n->loop,
-					       .path = n->dp_path };
+					       .path = n->dp_path,
+					       .limits = budget_limits(n) };
 
 		snprintf(n->dp_path, sizeof(n->dp_path), "%s/dataplane.sock",
 			 n->cfg.run);
@@ -829,6 +831,7 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 		st = open_plane(n);
 	if (st != VX6_OK)
 		return st;
+	budget_open(n);
 	loop_timer_init(&n->quic_timer, n->loop, on_quic_timer, n);
 	loop_timer_init(&n->record_timer, n->loop, on_record_timer, n);
 	loop_timer_init(&n->sweep_timer, n->loop, on_sweep, n);
@@ -929,6 +932,7 @@ void node_close(struct node *n)
 	for (unsigned i = 0; i < n->udp_cnt; i++)
 		loop_udp_close(n->udp[i]);
 	access_free(&n->access);
+	budget_close(n);
 	registry_close(n->reg);
 	empty_graves(n);
 	onion_close(n->onion);

@@ -16,6 +16,7 @@
  *        plane    where links and cells are               (plane.h)
  *        adopt    what an earlier vx6d left in the plane  (adopt.c)
  *        compare  circuits after a lost session           (compare.c)
+ *        budget   what relaying may take, in a month too  (budget.c)
  *
  * The state machines are in core/; here are their sockets, timers and
  * memory.  Everything runs on the loop's thread; public-key work of CREATE
@@ -33,6 +34,7 @@
 #include "controlplane/core/ids.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/loop/loop_udp.h"
+#include "controlplane/node/budget.h"
 #include "controlplane/node/interfaces.h"
 #include "controlplane/node/plane.h"
 #include "controlplane/record/identity.h"
@@ -136,6 +138,7 @@ struct node {
 	} prefix[NODE_PREFIXES];
 	uint8_t prefix_key[16];
 	struct node_stats stats;
+	struct budget budget;
 };
 
 struct node_options {

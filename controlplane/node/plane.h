@@ -99,6 +99,7 @@ struct plane {
 	struct vx6_addr listen; /* where cells arrive; ip may be any */
 	uint16_t u_v4, u_v6;    /* largest UDP payload */
 	uint32_t halves_max, links_max;
+	uint64_t instance; /* another in each life of the data plane */
 	uint64_t dropped[VX6_STATUS_CNT]; /* by us, of local cells */
 };
 
@@ -137,7 +138,7 @@ struct plane_dp_options {
 	void *ctx;
 	struct loop *loop;
 	const char *path;         /* of dataplane.sock */
-	struct abi_limits limits; /* as plane_dp_limit has them */
+	struct abi_limits limits; /* on what is relayed */
 };
 
 /* plane_dp_open returns at once; `state` tells when the data plane is
@@ -155,10 +156,6 @@ plane_dp_stats(struct plane *p, plane_stats *done, void *ctx);
  * NULL never.  For a plane_stats, before it returns. */
 VX6_MUST_CHECK VX6_NONNULL const struct abi_worker *
 plane_dp_workers(const struct plane *p, unsigned *cnt);
-
-/* plane_dp_limit sets what relaying may take, from now on and in whichever
- * data plane comes next. */
-VX6_NONNULL void plane_dp_limit(struct plane *p, const struct abi_limits *l);
 
 /* plane_dp_budget asks what relaying came to since the data plane started,
  * NULL: it was lost meanwhile.  VX6_UNREACHABLE when it is not there. */

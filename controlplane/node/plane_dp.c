@@ -371,6 +371,7 @@ static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 		return false;
 	loop_fd_watch(d->ring_watch, LOOP_READ);
 	d->plane.listen = w->data;
+	d->plane.instance = vx6_get64(w->instance) >> 1; /* SQLite's int */
 	d->plane.links_max = w->links_max;
 	d->plane.halves_max = w->halves_max;
 	d->plane.u_v4 = w->u_v4;
@@ -378,18 +379,12 @@ static bool attach(struct dp *d, const struct abi_welcome *w, const int fd[])
 	return true;
 }
 
-static void limit(struct dp *d)
-{
-	struct abi_msg m = { .type = ABI_LIMITS, .u.limits = d->opt.limits };
-
-	if (d->state >= DP_TAKE && say(d, &m) != VX6_OK)
-		log_warn("plane", "not-limited");
-}
-
 static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 {
 	struct abi_msg sub = { .type = ABI_SUBSCRIBE };
 	struct abi_msg dump = { .type = ABI_DUMP };
+	struct abi_msg limits = { .type = ABI_LIMITS,
+				  .u.limits = d->opt.limits };
 
 	if (d->state != DP_HELLO) {
 		lost(d, "said WELCOME twice"); /* brought nothing: abi_recv */
@@ -400,8 +395,8 @@ static void welcome(struct dp *d, const struct abi_msg *m, const int fd[])
 		return;
 	}
 	d->state = DP_TAKE;
-	limit(d);
-	if (say(d, &sub) != VX6_OK || say(d, &dump) != VX6_OK)
+	if (say(d, &limits) != VX6_OK || say(d, &sub) != VX6_OK ||
+	    say(d, &dump) != VX6_OK)
 		lost(d, "cannot be written to");
 }
 
@@ -791,14 +786,6 @@ enum vx6_status plane_dp_stats(struct plane *p, plane_stats *done, void *ctx)
 	if (d->state != DP_UP)
 		return VX6_UNREACHABLE;
 	return ask_for(d, &m, (struct waiting){ .stats = done, .ctx = ctx });
-}
-
-void plane_dp_limit(struct plane *p, const struct abi_limits *l)
-{
-	struct dp *d = (struct dp *)p;
-
-	d->opt.limits = *l;
-	limit(d);
 }
 
 enum vx6_status plane_dp_budget(struct plane *p, plane_budget *done, void *ctx)

@@ -847,6 +847,21 @@ void relay_sweep(struct node *n)
 	}
 }
 
+void relay_end_relayed(struct node *n)
+{
+	struct relay_circ *c = n->relays;
+
+	while (c) {
+		struct relay_circ *next = c->next_in_list;
+
+		if (c->hop.state == HOP_OPEN && !c->hop.end) {
+			c->hop.due_ns = 0; /* its life is over */
+			step(c, HOP_EV_TICK, 0);
+		}
+		c = next;
+	}
+}
+
 /* ---- looking at them ---- */
 
 static const char *state_word(enum hop_state s)

@@ -65,6 +65,10 @@ VX6_NONNULL void relay_control(struct node *n, void *owner, const uint8_t *body,
 VX6_NONNULL void relay_half(struct node *n, void *owner,
 			    enum abi_half_event event);
 
+/* relay_end_relayed ends the circuits that go through this node, both
+ * neighbours told; those that end here stay. */
+VX6_NONNULL void relay_end_relayed(struct node *n);
+
 /* relay_sweep ends circuits in which nothing was said for long. */
 VX6_NONNULL void relay_sweep(struct node *n);
 

@@ -72,6 +72,17 @@ void registry_close(struct registry *r);
 VX6_NONNULL const char *registry_trouble(const struct registry *r,
 					 uint64_t *cnt);
 
+/* What is known of the month's quota (core/quota.h).  registry_quota fills
+ * zeros where nothing was kept; registry_keep_quota replaces it whole. */
+struct registry_quota {
+	uint64_t start_s, used, seen, instance;
+};
+
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+registry_quota(struct registry *r, struct registry_quota *q);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+registry_keep_quota(struct registry *r, const struct registry_quota *q);
+
 /* registry_sequence gives the next sequence of our own record: higher than
  * every one it gave before, also across restarts and clock changes. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status

@@ -216,6 +216,15 @@ static const struct {
 	  CANNOT_SAY,
 	  "f:1:38: data.listen: found \"127.0.0.1:4242\", expected another port "
 	  "than control.listen has" },
+	{ "{\"limits\": {\"link_burst\": 4095}}", CANNOT_SAY,
+	  "f:1:27: limits.link_burst: found 4095, expected 0, or at least "
+	  "4096: room for any cell" },
+	{ "{\"limits\": {\"relay_rate\": 12500000001}}", REFUSES,
+	  "f:1:27: limits.relay_rate: found 12500000001, expected a whole "
+	  "number from 0 to 12500000000" },
+	{ "{\"limits\": {\"month_day\": 29}}", REFUSES,
+	  "f:1:26: limits.month_day: found 29, expected a whole number from 1 "
+	  "to 28" },
 };
 /* clang-format on */
 
@@ -298,6 +307,9 @@ static void empty_means_defaults(void **state)
 	assert_int_equal(d.peers_cnt, 0);
 	assert_int_equal(d.hops, 3);
 	assert_int_equal(d.spares, 1);
+	assert_int_equal(d.limits.relay_rate, 0);
+	assert_int_equal(d.limits.month_bytes, 0);
+	assert_int_equal(d.limits.month_day, 1);
 	assert_int_equal(d.redial_jitter, 20);
 	assert_int_equal(d.log_level, CONFIG_LOG_INFO);
 	assert_string_equal(d.api_group, "vx6");

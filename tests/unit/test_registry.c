@@ -395,6 +395,26 @@ static void hints_are_kept_for_days(void **state)
 	assert_true(!here(1) && here(2));
 }
 
+static void a_month_is_kept_whole(void **state)
+{
+	const struct registry_quota first = { 1, 2, 3, INT64_MAX };
+	const struct registry_quota second = { INT64_MAX, 0, 5, 6 };
+	const struct registry_quota none = { 0 };
+	struct registry_quota got;
+
+	(void)state;
+	assert_int_equal(registry_quota(reg, &got), VX6_OK);
+	assert_memory_equal(&got, &none, sizeof(got));
+	assert_int_equal(registry_keep_quota(reg, &first), VX6_OK);
+	again();
+	assert_int_equal(registry_quota(reg, &got), VX6_OK);
+	assert_memory_equal(&got, &first, sizeof(got));
+	assert_int_equal(registry_keep_quota(reg, &second), VX6_OK);
+	again();
+	assert_int_equal(registry_quota(reg, &got), VX6_OK);
+	assert_memory_equal(&got, &second, sizeof(got));
+}
+
 static void own_sequence_only_rises(void **state)
 {
 	static const struct {
@@ -727,6 +747,7 @@ int main(void)
 		T(strangers_flush_nothing_out),
 		T(hints_are_kept_for_days),
 		T(own_sequence_only_rises),
+		T(a_month_is_kept_whole),
 		T(services_survive),
 		T(services_are_checked),
 		T(pins_survive),

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 420
+"""What a relay gives: its rate, shared among circuits, and a month's bytes.
+
+    greedy ==16 streams==+
+    p1     ==============+==> r1 ==> owner       limits.relay_rate
+    p2     ==============+
+
+    client ==> r1 ==> owner, and by r2 when r1 hibernates    limits.month_bytes
+"""
+import datetime
+import hashlib
+import os
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import clock, command, place, programs, tap, tcp
+from harness.ask import Refused
+from harness.node import Net
+from harness.restart import relayed
+from harness.transfer import Download, Watch
+
+MIB = 1 << 20
+RELAY_RATE = 2 * MIB
+PATIENT = {"silence_min_s": 2}
+
+
+# ---- shares ----------------------------------------------------------------
+
+class Sink:
+    """Reads as much as comes, on so many connections, and counts it."""
+
+    def __init__(self, listen, streams):
+        self.counts = [0] * streams
+        self.ended = []
+        for i in range(streams):
+            sock = tcp.connect(listen)
+            sock.sendall(b"g")
+            tap.after(sock.close)
+            threading.Thread(target=self._read, args=(sock, i),
+                             daemon=True).start()
+
+    def _read(self, sock, i):
+        try:
+            while part := sock.recv(tcp.PART):
+                self.counts[i] += len(part)
+        except OSError as e:
+            self.ended.append(e)
+
+    @property
+    def count(self):
+        return sum(self.counts)
+
+
+def pour(sock):
+    if sock.recv(1):
+        while True:
+            sock.sendall(bytes(tcp.PART))
+
+
+@tap.test
+def a_greedy_circuit_leaves_the_others_their_share():
+    polite = ["p1", "p2", "p3"]
+    net = Net(PATIENT)
+    for name in ["greedy", "owner"] + polite:
+        net.node(name)
+    net.relay("r1", config={"limits": {"relay_rate": RELAY_RATE}})
+    net.start().acquaint()
+    server = tcp.Server(pour)
+    net["owner"].service("pour", server.target)
+    sinks = {}
+    for name in ["greedy"] + polite:
+        call = net[name].connect("owner.pour", via=["r1"], spare_via=[])
+        tap.after(call.close)
+        sinks[name] = Sink(call.listen, 16 if name == "greedy" else 1)
+    tap.wait(lambda: all(s.count > MIB // 2 for s in sinks.values()),
+             "all of them to be at full speed", 60,
+             lambda: f"{ {k: s.count for k, s in sinks.items()} }")
+    before = {k: s.count for k, s in sinks.items()}
+    sent = budget(net["r1"])["sent_bytes"]
+    began = place.now()
+    tap.wait(lambda: sum(s.count for s in sinks.values()) -
+             sum(before.values()) > 12 * MIB, "12 MiB", 90)
+    got = {k: s.count - before[k] for k, s in sinks.items()}
+    took = place.now() - began
+    fair = sum(got.values()) / len(got)
+    tap.note("bytes while all were active, of a fair share: " + ", ".join(
+        f"{k} {v / fair:.2f}" for k, v in got.items()))
+    for name, s in sinks.items():
+        tap.equal(s.ended, [], name)
+        tap.true(0.9 < got[name] / fair < 1.1,
+                 f"{name} got {got[name]} bytes, a share is {fair:.0f}")
+    b = budget(net["r1"])
+    tap.true(b["held_cells"] > 1000 and b["lost_by_congestion"] > 0,
+             f"the relay was congested: {b}")
+    tap.true(b["sent_bytes"] - sent < RELAY_RATE * (took + 3),
+             f"{b['sent_bytes'] - sent} bytes in {took:.1f} s")
+    text = net["r1"].vx6("stats").expect(0).out
+    tap.true("budget of relaying" in text and "lost_by_congestion" in text,
+             text)
+
+
+# ---- a month's bytes -------------------------------------------------------
+
+def budget(node):
+    return node.api("status")["budget"]
+
+
+def far_day():
+    """A day of the month that is not near today, either way."""
+    today = datetime.datetime.now(datetime.timezone.utc).day
+    return (today + 13) % 28 + 1
+
+
+def log_has(node, text):
+    with open(node.log, encoding="utf-8") as f:
+        return text in f.read()
+
+
+def spend(net, page, digest):
+    """A download that is more than r1 may carry this month."""
+    client = net["client"]
+    with client.connect("owner.web", via=["r1"], spare_via=["r2"]) as c:
+        watch = Watch(c)
+        d = Download(c.listen, page, os.path.join(client.dir, "got"))
+        d.done(digest)
+        tap.wait(lambda: budget(net["r1"])["hibernating"], "r1 to hibernate",
+                 20)
+        moved = tap.wait(lambda: watch.of("moved"), "the move")[0]
+        tap.equal(moved["path"], ["r2"])
+    tap.wait(lambda: relayed(net["r1"]) == [], "its circuits to end")
+
+
+def asleep(net):
+    r1 = net["r1"]
+    b = budget(r1)
+    tap.equal((b["hibernating"], b["month_used_percent"],
+               r1.api("status")["relay"]), (True, 100, False))
+    return b
+
+
+@tap.test
+def a_relay_whose_month_is_spent_hibernates():
+    nginx = programs.Nginx()
+    digest = nginx.page("page", 48 * MIB)
+    net = Net(PATIENT)
+    for name in ("client", "owner"):
+        net.node(name)
+    net.relay("r1", config={"limits": {"month_bytes": 16 * MIB,
+                                       "month_day": far_day()}})
+    net.relay("r2")
+    net.start().acquaint()
+    r1, client = net["r1"], net["client"]
+    net["owner"].service("web", nginx.target)
+    r1.service("own", nginx.target)
+    spend(net, "page", digest)
+    b = asleep(net)
+    tap.true(log_has(r1, "budget nearly-spent") or
+             b["month_used_bytes"] > 18 * MIB, "the warning")
+    tap.true(log_has(r1, "budget hibernates"), "the log")
+    text = r1.vx6("status").expect(0).out
+    tap.true("hibernates" in text and "16.0 MiB relayed (100 %)" in text,
+             text)
+    # others are told, and nobody gets through it
+    tap.wait(lambda: not client.peers()["r1"]["relay"], "its new record", 30)
+    try:
+        client.connect("owner.web", via=["r1"], spare_via=[]).close()
+        raise tap.Failed("a circuit went through a relay that hibernates")
+    except Refused:
+        pass
+    # what is its own goes on
+    with client.connect("r1.own", via=["r2"], spare_via=[]) as c:
+        tap.equal(hashlib.sha256(programs.curl(
+            f"http://{c.listen}/page")).hexdigest(), digest)
+    with r1.connect("owner.web", via=["r2"], spare_via=[]) as c:
+        tap.equal(hashlib.sha256(programs.curl(
+            f"http://{c.listen}/page")).hexdigest(), digest)
+    nothing_is_forgotten(net)
+    the_month_turns(r1)
+
+
+def nothing_is_forgotten(net):
+    r1 = net["r1"]
+    used = asleep(net)["month_used_bytes"]
+    for which in (("vx6d",), ("vx6d", "dataplane")):
+        r1.kill(*which)
+        r1.start()
+        r1.ready()
+        tap.equal(asleep(net)["month_used_bytes"], used, f"after {which}")
+
+
+def the_month_turns(r1):
+    """A clock that stands ten seconds before the month's end."""
+    ends = budget(r1)["month_ends_unix_s"]
+    now = datetime.datetime.now(datetime.timezone.utc).timestamp()
+    r1.stop()
+    r1.env.update(clock.shifted(int(ends - now) - 10))
+    r1.start()
+    r1.ready()
+    tap.true(log_has(r1, "budget hibernates"), "it hibernates at first")
+    tap.wait(lambda: not budget(r1)["hibernating"], "the month to turn", 60)
+    tap.wait(lambda: r1.api("status")["relay"], "it to be a relay")
+    tap.wait(lambda: log_has(r1, "budget wakes"), "the log")
+    tap.equal(budget(r1)["month_used_bytes"], 0)
+
+
+tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))
