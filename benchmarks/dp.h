@@ -92,12 +92,23 @@ struct dp_raw;
 VX6_MUST_CHECK VX6_NONNULL struct dp_raw *dp_raw_open(const struct dp_rig *rig);
 void dp_raw_close(struct dp_raw *raw);
 
-/* dp_raw_pass fills, and opens or seals what the rig's relay would, in the same order
- * in the same frames (a splice: all are opened, then all are sealed), and
- * says how long it took.  ahead: frames and keys are fetched four cells
- * before they are wanted. */
+enum dp_raw_how {
+	DP_RAW_PLAIN,
+	DP_RAW_AHEAD,  /* frames and keys are fetched four cells ahead */
+	DP_RAW_EXPAND, /* likewise, but a key is its 32 bytes, and its tables
+			  are made for each cell: AES-256-GCM only */
+	DP_RAW_CNT
+};
+
+/* dp_raw_can tells whether a pass can be made so. */
+VX6_MUST_CHECK VX6_NONNULL bool dp_raw_can(const struct dp_raw *raw,
+					   enum dp_raw_how how);
+
+/* dp_raw_pass fills, and opens or seals what the rig's relay would, in the
+ * same order in the same frames (a splice: all are opened, then all are
+ * sealed), and says how long it took. */
 VX6_NONNULL double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig,
-			       bool ahead);
+			       enum dp_raw_how how);
 
 /* dp_raw_name says what was called: "ipsec-mb, direct" .. */
 VX6_NONNULL const char *dp_raw_name(const struct dp_raw *raw);

@@ -19,7 +19,7 @@
 #define C1K     1024u
 #define SLOW    1.2 /* cycles a byte that no good GCM needs */
 
-enum who { OURS, BASE, AHEAD, WHO_CNT };
+enum who { OURS, BASE, AHEAD, EXPAND, WHO_CNT };
 
 static const char *const role_name[] = {
 	[DP_FORWARD] = "forward",
@@ -100,6 +100,11 @@ struct pair { /* what is measured, and what it is measured against */
 	struct dp_raw *raw;
 };
 
+static double raw_pass(struct pair *p, enum dp_raw_how how)
+{
+	return dp_raw_can(p->raw, how) ? dp_raw_pass(p->raw, p->ours, how) : 0;
+}
+
 static double pass(struct pair *p, enum who who, struct result *r)
 {
 	double ns = 0;
@@ -107,7 +112,7 @@ static double pass(struct pair *p, enum who who, struct result *r)
 	if (who == OURS)
 		r->ok = dp_rig_pass(p->ours, relay_burst, &ns) && r->ok;
 	else if (p->raw != NULL)
-		ns = dp_raw_pass(p->raw, p->ours, who == AHEAD);
+		ns = raw_pass(p, (enum dp_raw_how)(who - BASE));
 	else if (p->other != NULL && who == BASE)
 		r->ok = dp_rig_pass(p->other, relay_burst, &ns) && r->ok;
 	return ns;
@@ -192,6 +197,8 @@ static void print_base(const char *base, double ours, const double ns[WHO_CNT])
 	if (ns[AHEAD] > 0)
 		printf("\"ahead_value\":%.0f,\"ratio_ahead\":%.3f,",
 		       rate(ns[AHEAD]), by(ours, rate(ns[AHEAD])));
+	if (ns[EXPAND] > 0)
+		printf("\"expand_value\":%.0f,", rate(ns[EXPAND]));
 }
 
 static void report(const struct pair *p, struct result *r, const char *name,
@@ -205,6 +212,7 @@ static void report(const struct pair *p, struct result *r, const char *name,
 	ns[OURS] = r->ns[OURS][0];
 	ns[BASE] = r->ns[BASE][0];
 	ns[AHEAD] = r->ns[AHEAD][0];
+	ns[EXPAND] = r->ns[EXPAND][0];
 	ours = rate(ns[OURS]);
 	cycles = ns[OURS] * ghz() / DP_FRAMES;
 	if (too_slow(c, p->raw, ns[BASE]))

@@ -15,6 +15,7 @@ struct dp_raw {
 	IMB_MGR *mgr;             /* NULL: no such call */
 	struct gcm_key_data *gcm; /* one a half-circuit that opens or seals, */
 	struct vx6_aead *aead;    /* or these */
+	uint8_t (*key)[32];       /* what gcm is made of */
 	uint8_t *at[DP_FRAMES];   /* where H8 lies */
 };
 
@@ -63,9 +64,11 @@ struct dp_raw *dp_raw_open(const struct dp_rig *rig)
 			dp_fail("no ipsec-mb");
 		init_mb_mgr_auto(raw->mgr, NULL);
 		raw->gcm = room(c, sizeof(*raw->gcm));
-		for (uint32_t i = 0; i < n; i++)
-			IMB_AES256_GCM_PRE(raw->mgr, half_of(c, i).key,
-					   &raw->gcm[i]);
+		raw->key = room(c, sizeof(*raw->key));
+		for (uint32_t i = 0; i < n; i++) {
+			memcpy(raw->key[i], half_of(c, i).key, 32);
+			IMB_AES256_GCM_PRE(raw->mgr, raw->key[i], &raw->gcm[i]);
+		}
 		return raw;
 	}
 	raw->aead = room(c, sizeof(*raw->aead));
@@ -83,8 +86,14 @@ void dp_raw_close(struct dp_raw *raw)
 	if (raw->mgr != NULL)
 		free_mb_mgr(raw->mgr);
 	free(raw->gcm);
+	free(raw->key);
 	free(raw->aead);
 	free(raw);
+}
+
+bool dp_raw_can(const struct dp_raw *raw, enum dp_raw_how how)
+{
+	return how != DP_RAW_EXPAND || raw->key != NULL;
 }
 
 const char *dp_raw_name(const struct dp_raw *raw)
@@ -92,31 +101,51 @@ const char *dp_raw_name(const struct dp_raw *raw)
 	return raw->mgr != NULL ? "ipsec-mb, direct" : "raw AEAD";
 }
 
-static void one(const struct dp_raw *raw, uint32_t key, uint8_t *h8,
-		uint32_t no, size_t len, bool open)
+/* With the key's tables, or with those made of it now. */
+static void direct(const struct dp_raw *raw, const struct gcm_key_data *k,
+		   uint8_t *h8, const uint8_t *nonce, size_t len, bool open)
 {
-	uint8_t nonce[16] = { 0 }, tag[16], *p = h8 + 8;
 	struct gcm_context_data ctx;
+	uint8_t tag[16], *p = h8 + 8;
+
+	if (open)
+		IMB_AES256_GCM_DEC(raw->mgr, k, &ctx, p, p, len, nonce, h8, 8,
+				   tag, 16);
+	else
+		IMB_AES256_GCM_ENC(raw->mgr, k, &ctx, p, p, len, nonce, h8, 8,
+				   tag, 16);
+}
+
+static void one(const struct dp_raw *raw, uint32_t key, uint8_t *h8,
+		uint32_t no, size_t len, bool open, enum dp_raw_how how)
+{
+	uint8_t nonce[16] = { 0 }, *p = h8 + 8;
+	struct gcm_key_data made;
 
 	memcpy(nonce, &no, sizeof(no));
-	if (raw->mgr != NULL && open)
-		IMB_AES256_GCM_DEC(raw->mgr, &raw->gcm[key], &ctx, p, p, len,
-				   nonce, h8, 8, tag, 16);
-	else if (raw->mgr != NULL)
-		IMB_AES256_GCM_ENC(raw->mgr, &raw->gcm[key], &ctx, p, p, len,
-				   nonce, h8, 8, tag, 16);
-	else if (!open)
+	if (how == DP_RAW_EXPAND) {
+		IMB_AES256_GCM_PRE(raw->mgr, raw->key[key], &made);
+		direct(raw, &made, h8, nonce, len, open);
+	} else if (raw->mgr != NULL) {
+		direct(raw, &raw->gcm[key], h8, nonce, len, open);
+	} else if (!open)
 		vx6_aead_seal(&raw->aead[key], nonce, h8, 8, p, p, len);
 	else if (vx6_aead_open(&raw->aead[key], nonce, h8, 8, p, p, len + 16) ==
 		 VX6_OK)
 		abort(); /* cannot be: these bytes are no ciphertext */
 }
 
-static void fetch(const struct dp_raw *raw, uint32_t key, const uint8_t *h8)
+static void fetch(const struct dp_raw *raw, uint32_t key, const uint8_t *h8,
+		  enum dp_raw_how how)
 {
 	const uint8_t *k = raw->mgr != NULL ? (const uint8_t *)&raw->gcm[key]
 					    : raw->aead[key].state;
 	size_t len = raw->mgr != NULL ? sizeof(*raw->gcm) : 64;
+
+	if (how == DP_RAW_EXPAND) {
+		k = raw->key[key];
+		len = 32;
+	}
 
 	for (size_t i = 0; i < LINES; i++)
 		vx6_prefetch_w(h8 + i * VX6_CACHELINE);
@@ -125,18 +154,20 @@ static void fetch(const struct dp_raw *raw, uint32_t key, const uint8_t *h8)
 }
 
 static void all(struct dp_raw *raw, const struct dp_rig *rig, uint32_t first,
-		size_t len, bool open, bool ahead)
+		size_t len, bool open, enum dp_raw_how how)
 {
 	for (uint32_t i = 0; i < DP_FRAMES; i++) {
 		uint32_t next = i + AHEAD;
 
-		if (ahead && next < DP_FRAMES)
-			fetch(raw, first + rig->circuit[next], raw->at[next]);
-		one(raw, first + rig->circuit[i], raw->at[i], i, len, open);
+		if (how != DP_RAW_PLAIN && next < DP_FRAMES)
+			fetch(raw, first + rig->circuit[next], raw->at[next],
+			      how);
+		one(raw, first + rig->circuit[i], raw->at[i], i, len, open,
+		    how);
 	}
 }
 
-double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig, bool ahead)
+double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig, enum dp_raw_how how)
 {
 	const struct dp_case *c = &raw->c;
 	/* what the relay opens is the layer's plaintext; it seals H8 as well */
@@ -149,10 +180,10 @@ double dp_raw_pass(struct dp_raw *raw, struct dp_rig *rig, bool ahead)
 		raw->at[i] = rig->order[i]->data + 8;
 	t = dp_cpu_ns();
 	if (c->role == DP_BACKWARD)
-		all(raw, rig, 0, whole, false, ahead);
+		all(raw, rig, 0, whole, false, how);
 	else
-		all(raw, rig, 0, plain, true, ahead);
+		all(raw, rig, 0, plain, true, how);
 	if (c->role == DP_SPLICE)
-		all(raw, rig, c->circuits, plain, false, ahead);
+		all(raw, rig, c->circuits, plain, false, how);
 	return dp_cpu_ns() - t;
 }

@@ -304,7 +304,7 @@ static enum vx6_status bad_tag(struct relay *r, struct relay_half *h)
 static struct vx6_layer_op op_of(const struct relay *r, const struct lane *l)
 {
 	struct vx6_layer_op op = { .key = &l->h->key,
-				   .gcm = &r->gcm[l->h - r->half],
+				   .gcm = gcm_of(r, idx_of(l->h->id)),
 				   .ctr = l->ctr,
 				   .kind = VX6_KIND_DATA };
 
@@ -497,7 +497,7 @@ static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 			continue;
 		op[cnt++] = (struct vx6_layer_op){
 			.key = &l->to->key,
-			.gcm = &r->gcm[l->to - r->half],
+			.gcm = gcm_of(r, idx_of(l->to->id)),
 			.h8 = l->f->data + 8,
 			.ctr = l->ctr,
 			.len = (size_t)l->len - VX6_LEN_MIN,

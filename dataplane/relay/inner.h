@@ -70,6 +70,14 @@ VX6_NONNULL static inline struct relay_cold *cold_of(const struct relay *r,
 	return &r->cold[h - r->half];
 }
 
+/* gcm_of is where a half-circuit's tables lie, or NULL: beyond
+ * RELAY_TABLES it has none. */
+VX6_NONNULL static inline struct vx6_layer_gcm *gcm_of(const struct relay *r,
+						       uint32_t idx)
+{
+	return vx6_likely(idx < RELAY_TABLES) ? &r->gcm[idx] : NULL;
+}
+
 /* take_ctr uses up a counter of a BACKWARD half that has one left. */
 VX6_NONNULL static inline uint64_t take_ctr(struct relay_half *h)
 {

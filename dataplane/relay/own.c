@@ -288,7 +288,7 @@ enum vx6_status relay_inject(struct relay *r, const struct abi_control *c,
 	q = f->data;
 	memcpy(q + VX6_CELL_HDR, c->body, c->len);
 	op = (struct vx6_layer_op){ .key = &h->key,
-				    .gcm = &r->gcm[idx_of(h->id)],
+				    .gcm = gcm_of(r, idx_of(h->id)),
 				    .h8 = q + 8,
 				    .ctr = take_ctr(h),
 				    .len = c->len,

@@ -66,11 +66,12 @@
  * that few do (the window's ring: one cell in 32, and those out of order),
  * and 4.5 KiB a link, when used.
  *
- * AES-256-GCM takes 1,280 bytes more a half-circuit: the key schedule, and
- * the powers of the hash key.  Twenty lines of them go with each cell, and a
- * million are in no cache.  Keeping the 32 bytes of key and making the
- * tables for each cell does not pay: `dp.tables` of bench_dataplane says by
- * how much.  Who has a million circuits wants suite 3, which has no tables. */
+ * AES-256-GCM's tables, the key schedule and the powers of the hash key, are
+ * 1,280 bytes a key, and twenty lines of them go with each cell.  While they
+ * are in a cache that is the fastest way.  Among more keys than that, to
+ * make them anew from 32 bytes of key is faster than to fetch them, so only
+ * the first RELAY_TABLES half-circuits have any, and a million cost no
+ * more.  bench_dataplane measures both (expand_value in its lines). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,6 +93,7 @@
 #define RELAY_EVENTS  256u /* a power of two */
 
 #define RELAY_HALVES     65536u /* by default */
+#define RELAY_TABLES     4096u  /* of AES-256-GCM: 5 MiB */
 #define RELAY_HALVES_MAX (1u << ABI_IDX_BITS)
 #define RELAY_LINKS      4096u /* by default */
 #define RELAY_LINKS_MAX  65536u
@@ -155,7 +157,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) relay {
 	uint64_t *link_due;
 	uint32_t *link_note; /* by index: 0 not noted, else the next noted */
 	struct relay_half *half;
-	struct vx6_layer_gcm *gcm; /* tables of those whose suite is 1 */
+	struct vx6_layer_gcm *gcm; /* tables, of suite 1: RELAY_TABLES */
 	struct relay_cold *cold;
 	struct vx6_rand *rnd;
 	uint32_t links, halves;    /* in use */

@@ -44,6 +44,11 @@ static bool in_limits(const struct relay_opts *o)
 	       o->halves_max >= 2 && o->halves_max <= RELAY_HALVES_MAX;
 }
 
+static uint32_t tables(const struct relay_opts *o)
+{
+	return o->halves_max < RELAY_TABLES ? o->halves_max : RELAY_TABLES;
+}
+
 size_t relay_need(const struct relay_opts *opts)
 {
 	struct relay_opts o = defaults(opts);
@@ -54,7 +59,7 @@ size_t relay_need(const struct relay_opts *opts)
 	       pages(o.links_max, sizeof(uint64_t)) +
 	       pages(o.links_max, sizeof(uint32_t)) +
 	       pages(o.halves_max, sizeof(struct relay_half)) +
-	       pages(o.halves_max, sizeof(struct vx6_layer_gcm)) +
+	       pages(tables(&o), sizeof(struct vx6_layer_gcm)) +
 	       pages(o.halves_max, sizeof(struct relay_cold));
 }
 
@@ -78,7 +83,7 @@ enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
 	r->half = (struct relay_half *)(void *)at;
 	at += pages(o.halves_max, sizeof(*r->half));
 	r->gcm = (struct vx6_layer_gcm *)(void *)at;
-	at += pages(o.halves_max, sizeof(*r->gcm));
+	at += pages(tables(&o), sizeof(*r->gcm));
 	r->cold = (struct relay_cold *)(void *)at;
 	r->link_hi = r->half_hi = 1;
 	r->noted = NOTE_END;
@@ -86,10 +91,16 @@ enum vx6_status relay_init(struct relay *r, const struct relay_opts *opts,
 	return VX6_OK;
 }
 
+static void wipe_tables(const struct relay *r, uint32_t idx)
+{
+	if (gcm_of(r, idx) != NULL)
+		sodium_memzero(gcm_of(r, idx), sizeof(*r->gcm));
+}
+
 static void wipe_keys(struct relay *r, struct relay_half *h)
 {
 	if (h->key.suite == VX6_SUITE_AES256_GCM)
-		sodium_memzero(&r->gcm[idx_of(h->id)], sizeof(*r->gcm));
+		wipe_tables(r, idx_of(h->id));
 	sodium_memzero(&h->key, sizeof(h->key));
 }
 
@@ -364,7 +375,7 @@ enum vx6_status relay_half_add(struct relay *r, const struct abi_half *a,
 	assert(relay_half_owner(r->opts.workers, a->in_link, a->out_link) ==
 	       r->opts.worker);
 	if (a->kind != ABI_HALF_LOCAL) {
-		st = vx6_layer_key_init(&key, &r->gcm[i], a->suite, a->key,
+		st = vx6_layer_key_init(&key, gcm_of(r, i), a->suite, a->key,
 					a->iv);
 		if (st != VX6_OK)
 			return st;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Suite to algorithm; 0 where this implementation has none. */
@@ -37,6 +38,8 @@ static unsigned key_at(unsigned suite)
 	}
 }
 
+#define BARE_AT 12u /* of suite 1's key, where it has no tables */
+
 static struct vx6_aead_ref ref_of(const struct vx6_layer_key *k,
 				  const struct vx6_layer_gcm *gcm)
 {
@@ -44,6 +47,22 @@ static struct vx6_aead_ref ref_of(const struct vx6_layer_key *k,
 
 	return (struct vx6_aead_ref){ at == 0 ? gcm->state : k->b + at, k->alg,
 				      k->impl };
+}
+
+/* Suite 1 without tables: they are made in `made`, which whoever calls this
+ * wipes in the end. */
+static struct vx6_aead_ref ref_with(const struct vx6_layer_key *k,
+				    const struct vx6_layer_gcm *gcm,
+				    struct vx6_layer_gcm *made)
+{
+	struct vx6_aead_ref r;
+
+	if (vx6_likely(k->suite != VX6_SUITE_AES256_GCM || gcm != NULL))
+		return ref_of(k, gcm);
+	if (vx6_aead_ref_init(&r, (enum vx6_alg)k->alg, k->b + BARE_AT,
+			      made->state) != VX6_OK)
+		abort(); /* it was offered when the key came */
+	return r;
 }
 
 bool vx6_suite_offers(unsigned suite)
@@ -65,6 +84,11 @@ enum vx6_status vx6_layer_key_init(struct vx6_layer_key *k,
 		return VX6_UNSUPPORTED;
 	*k = (struct vx6_layer_key){ .suite = (uint8_t)suite };
 	memcpy(k->b, iv, at == 0 ? 12 : at);
+	if (at == 0 && gcm == NULL) {
+		memcpy(k->b + BARE_AT, key, 32);
+		k->alg = (uint8_t)alg_of(suite);
+		return VX6_OK;
+	}
 	st = vx6_aead_ref_init(&r, alg_of(suite), key,
 			       at == 0 ? gcm->state : k->b + at);
 	if (st != VX6_OK)
@@ -196,10 +220,15 @@ static void fetch(const struct vx6_layer_op *op)
 
 	for (size_t at = 0; at < FETCH; at += VX6_CACHELINE)
 		vx6_prefetch(p + at);
-	for (size_t at = 0;
-	     op->key->suite == VX6_SUITE_AES256_GCM && at < VX6_AEAD_STATE;
+	for (size_t at = 0; op->key->suite == VX6_SUITE_AES256_GCM &&
+			    op->gcm != NULL && at < VX6_AEAD_STATE;
 	     at += VX6_CACHELINE)
 		vx6_prefetch(op->gcm->state + at);
+}
+
+static bool is_bare(const struct vx6_layer_op *o)
+{
+	return o->key->suite == VX6_SUITE_AES256_GCM && o->gcm == NULL;
 }
 
 /* Judges what H8 says of the size, and leaves the length of C in len. */
@@ -221,7 +250,9 @@ static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
 static void open_chunk(struct vx6_layer_op op[], unsigned n)
 {
 	struct bins bins = { .opening = true };
+	struct vx6_layer_gcm made;
 	struct nonces nonce;
+	bool bare = false;
 
 	for (unsigned i = 0; i < n; i++)
 		look(&op[i], nonce.of[i]);
@@ -235,6 +266,7 @@ static void open_chunk(struct vx6_layer_op op[], unsigned n)
 
 		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
 			fetch(next);
+		bare |= is_bare(o);
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
 		o->len -= VX6_LEN_MIN;
@@ -242,16 +274,21 @@ static void open_chunk(struct vx6_layer_op op[], unsigned n)
 			bin_add(&bins, o, nonce.of[i], next);
 		else
 			o->st = vx6_aead_ref_open(
-				ref_of(o->key, o->gcm), nonce.of[i], o->h8, 8,
-				o->h8 + 8, o->h8 + 8, o->len + VX6_LEN_MIN);
+				ref_with(o->key, o->gcm, &made), nonce.of[i],
+				o->h8, 8, o->h8 + 8, o->h8 + 8,
+				o->len + VX6_LEN_MIN);
 	}
 	bins_run(&bins);
+	if (bare)
+		sodium_memzero(&made, sizeof(made));
 }
 
 static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 {
 	struct bins bins = { .opening = false };
+	struct vx6_layer_gcm made;
 	struct nonces nonce;
+	bool bare = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
@@ -271,14 +308,17 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 
 		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
 			fetch(next);
+		bare |= is_bare(o);
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
 			bin_add(&bins, o, nonce.of[i], next);
 		else
-			vx6_aead_ref_seal(ref_of(o->key, o->gcm), nonce.of[i],
-					  o->h8, 8, o->h8 + 8, o->h8 + 8,
-					  o->len);
+			vx6_aead_ref_seal(ref_with(o->key, o->gcm, &made),
+					  nonce.of[i], o->h8, 8, o->h8 + 8,
+					  o->h8 + 8, o->len);
 	}
 	bins_run(&bins);
+	if (bare)
+		sodium_memzero(&made, sizeof(made));
 }
 
 void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n)

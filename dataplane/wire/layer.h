@@ -34,7 +34,8 @@ enum vx6_suite {
 /* What a layer is but for GCM's tables: who holds a million of them keeps
  * these 48 bytes hot and has tables for those that need them. */
 struct vx6_layer_key {
-	uint8_t b[44]; /* iv (12 bytes, suite 3: 16), then suites 2, 3: key */
+	uint8_t b[44]; /* iv (12 bytes, suite 3: 16), then the key, but for
+			  suite 1 where it has tables */
 	uint8_t suite; /* enum vx6_suite */
 	uint8_t alg, impl;
 	uint8_t zero;
@@ -60,10 +61,13 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status vx6_layer_init(struct vx6_layer *l,
 							  const uint8_t iv[16]);
 
 /* vx6_layer_key_init does the same where the two parts lie apart; only
- * suite 1 touches gcm. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status
-vx6_layer_key_init(struct vx6_layer_key *k, struct vx6_layer_gcm *gcm,
-		   unsigned suite, const uint8_t key[32], const uint8_t iv[16]);
+ * suite 1 touches gcm.  gcm NULL: there are no tables, a burst makes them of
+ * the key for each cell, which costs less than to fetch them from where no
+ * cache has them. */
+VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 4, 5) enum vx6_status
+	vx6_layer_key_init(struct vx6_layer_key *k, struct vx6_layer_gcm *gcm,
+			   unsigned suite, const uint8_t key[32],
+			   const uint8_t iv[16]);
 
 /* vx6_layer_open opens H8 | C at h8 in place.  room is how many bytes may
  * be read from h8 on; len comes from H8 and is checked against it
@@ -83,7 +87,8 @@ VX6_NONNULL void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr,
 /* One cell of a burst. */
 struct vx6_layer_op {
 	const struct vx6_layer_key *key;
-	const struct vx6_layer_gcm *gcm; /* read where the suite is 1 */
+	const struct vx6_layer_gcm *gcm; /* read where the suite is 1; NULL:
+					    it has none */
 	uint8_t *h8;
 	uint64_t ctr;       /* seal: the counter, used up by the call */
 	size_t len;         /* open: room in, plaintext out; seal: plaintext */
