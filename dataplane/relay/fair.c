@@ -4,11 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
-#define PAGE 4096u
+#define PAGE      4096u
+#define FAIR_PART 512u /* bytes: what is rounded away is 1 of them */
 
 enum fair_at {
 	AT_REST, /* in no list: nothing of it is held */
-	AT_RING, /* takes turns, or waits for its link */
+	AT_RING, /* takes turns */
+	AT_LINK, /* waits for its link */
 	AT_OWN   /* waits for its own bucket */
 };
 
@@ -23,6 +25,7 @@ size_t fair_need(const struct fair_opts *o)
 {
 	return pages(o->halves_max, sizeof(struct fair_half)) +
 	       pages(o->links_max, sizeof(struct fair_link)) +
+	       pages(o->links_max, sizeof(uint64_t)) +
 	       pages(o->cells_max + 1u, sizeof(struct fair_cell));
 }
 
@@ -37,6 +40,9 @@ void fair_init(struct fair *q, const struct fair_opts *o, void *mem)
 	at += pages(o->halves_max, sizeof(*q->half));
 	q->links = (struct fair_link *)(void *)at;
 	at += pages(o->links_max, sizeof(*q->links));
+	if (o->budget->link == NULL)
+		o->budget->link = (_Atomic uint64_t *)(void *)at;
+	at += pages(o->links_max, sizeof(uint64_t));
 	q->cell = (struct fair_cell *)(void *)at;
 	q->fresh = 1;
 	fair_limit(q, &none);
@@ -134,16 +140,24 @@ static uint32_t take_first(const struct fair *q, struct fair_list *l)
 	return idx;
 }
 
+/* What a half-circuit that takes turns would send in its next. */
+static uint32_t wants(const struct fair_half *h)
+{
+	if (h->at != AT_RING)
+		return 0;
+	return h->bytes < FAIR_QUANTUM ? h->bytes : FAIR_QUANTUM;
+}
+
 static void enter_ring(struct fair *q, uint32_t idx)
 {
 	q->half[idx].at = AT_RING;
 	append(q, &q->ring, idx);
-	q->ring_cnt++;
+	q->wanted += wants(&q->half[idx]);
 }
 
 static uint32_t leave_ring(struct fair *q)
 {
-	q->ring_cnt--;
+	q->wanted -= wants(&q->half[q->ring.first]);
 	return take_first(q, &q->ring);
 }
 
@@ -166,6 +180,9 @@ static void put_cell(struct fair *q, uint32_t idx, struct net_frame *f)
 		q->cell[h->tail].next = at;
 	h->tail = at;
 	count_half(q, h, idx, true);
+	q->wanted -= wants(h);
+	h->bytes += f->len;
+	q->wanted += wants(h);
 	q->bytes += f->len;
 	if (++q->cnt > q->n.most)
 		q->n.most = q->cnt;
@@ -181,6 +198,9 @@ static struct net_frame *get_cell(struct fair *q, uint32_t idx)
 	q->cell[at].next = q->free;
 	q->free = at;
 	count_half(q, h, idx, false);
+	q->wanted -= wants(h);
+	h->bytes -= f->len;
+	q->wanted += wants(h);
 	q->bytes -= f->len;
 	q->cnt--;
 	return f;
@@ -204,6 +224,12 @@ static void push_out(struct fair *q, uint32_t idx, struct fair_out *out)
  * and one at least when there is enough for its next cell: so each cell
  * costs the same, however many wait. */
 
+static uint64_t link_drawn(const struct fair *q, uint32_t link)
+{
+	return atomic_load_explicit(&q->o.budget->link[link],
+				    memory_order_relaxed);
+}
+
 static uint32_t first_len(const struct fair *q, const struct fair_half *h)
 {
 	return h->cnt > 0 ? q->cell[h->head].f->len : 0u;
@@ -218,7 +244,7 @@ static void set_due(struct fair *q, uint32_t link)
 {
 	struct fair_link *l = &q->links[link];
 
-	l->ready_ns = meter_ready_ns(&q->link, l->drawn,
+	l->ready_ns = meter_ready_ns(&q->link, link_drawn(q, link),
 				     first_len(q, &q->half[l->wait.first]));
 	if (l->timed)
 		return;
@@ -235,8 +261,9 @@ static void set_due(struct fair *q, uint32_t link)
 static void admit(struct fair *q, uint32_t link)
 {
 	struct fair_link *l = &q->links[link];
-	uint64_t left = q->link.rate != 0 ? meter_left(&q->link, l->drawn)
-					  : UINT64_MAX;
+	uint64_t left = q->link.rate != 0
+				? meter_left(&q->link, link_drawn(q, link))
+				: UINT64_MAX;
 
 	while (waited_for(l)) {
 		struct fair_half *h = &q->half[l->wait.first];
@@ -273,7 +300,7 @@ static void wait_for(struct fair *q, uint32_t idx, uint32_t link, bool first)
 {
 	struct fair_link *l = &q->links[link];
 
-	q->half[idx].at = AT_RING;
+	q->half[idx].at = AT_LINK;
 	if (first)
 		prepend(q, &l->wait, idx);
 	else
@@ -336,7 +363,7 @@ static bool aside_link(struct fair *q, struct fair_half *h,
 		       const struct net_frame *f)
 {
 	struct fair_link *l = &q->links[f->link];
-	bool lack = lacks(&q->link, l->drawn, f->len);
+	bool lack = lacks(&q->link, link_drawn(q, f->link), f->len);
 	bool let_in = h->link == f->link;
 
 	if (!lack && (let_in || !waited_for(l)))
@@ -387,7 +414,8 @@ static void hold(struct fair *q, struct net_frame *f, struct fair_out *out)
 	h->credit = FAIR_QUANTUM;
 	if (lacks(&q->circuit, h->drawn, f->len))
 		wait_own(q, idx, f->len);
-	else if (waited_for(l) || lacks(&q->link, l->drawn, f->len))
+	else if (waited_for(l) ||
+		 lacks(&q->link, link_drawn(q, f->link), f->len))
 		wait_for(q, idx, f->link, false);
 	else
 		enter_ring(q, idx);
@@ -403,27 +431,37 @@ static uint32_t waiting(const struct fair *q)
 
 static void tell_waiting(struct fair *q)
 {
-	if (vx6_likely(q->told == q->ring_cnt))
+	if (vx6_likely(q->told == q->wanted))
 		return;
-	atomic_fetch_add_explicit(&q->o.budget->waiting, q->ring_cnt - q->told,
+	atomic_fetch_add_explicit(&q->o.budget->waiting, q->wanted - q->told,
 				  memory_order_relaxed);
-	q->told = q->ring_cnt;
+	q->told = q->wanted;
 }
 
-/* What this worker may draw beside others that wait: see the header. */
+static bool contended(const struct fair *q)
+{
+	return q->told != 0 && waiting(q) > q->told;
+}
+
+/* What this worker may draw beside others that wait: see the header.  Turns
+ * may be microseconds apart: what they gain waits until it is worth a
+ * division, so that what is rounded away does not add up. */
 static uint64_t fair_share(struct fair *q)
 {
-	uint32_t all = waiting(q);
-	uint64_t gain = q->relay.earned - q->seen;
+	uint64_t all = waiting(q), gain = q->relay.earned - q->seen, part;
 
-	q->seen = q->relay.earned;
-	if (q->told == 0 || all <= q->told) {
+	if (!contended(q)) {
+		q->seen = q->relay.earned;
 		q->share = 0;
 		return UINT64_MAX;
 	}
 	if (gain > q->relay.burst)
 		gain = q->relay.burst;
-	q->share += gain * q->told / all;
+	part = gain * q->told / all;
+	if (part < FAIR_PART)
+		return q->share;
+	q->seen = q->relay.earned;
+	q->share += part;
 	if (q->share > q->relay.burst)
 		q->share = q->relay.burst;
 	return q->share;
@@ -462,7 +500,7 @@ static void charge(struct fair *q, const struct net_frame *f, uint64_t *purse)
 		meter_take(&q->circuit, &q->half[f->half & ABI_IDX_MASK].drawn,
 			   f->len);
 	if (q->link.rate != 0)
-		meter_take(&q->link, &q->links[f->link].drawn, f->len);
+		meter_charge(&q->link, &q->o.budget->link[f->link], f->len);
 	*purse -= q->relay.rate != 0 ? f->len : 0;
 }
 
@@ -480,7 +518,7 @@ static bool goes(struct fair *q, const struct net_frame *f, uint64_t purse)
 		return false;
 	return q->link.rate == 0 ||
 	       (!waited_for(&q->links[f->link]) &&
-		!lacks(&q->link, q->links[f->link].drawn, f->len));
+		!lacks(&q->link, link_drawn(q, f->link), f->len));
 }
 
 /* Sends by turns until a burst is full, there is no room, or the relay has
@@ -567,15 +605,19 @@ static uint64_t ring_due(const struct fair *q)
 {
 	const struct fair_half *h = &q->half[q->ring.first];
 	uint64_t now = q->relay.now_ns, look = FAIR_LOOK_NS, due;
+	uint32_t len = first_len(q, h);
 
-	if (h->cnt == 0 || q->relay.rate == 0)
+	if (len == 0 || q->relay.rate == 0)
 		return now;
-	if (waiting(q) > q->told)
+	if (contended(q)) {
 		look = FAIR_LOOK_SHARED_NS;
+		if (q->share < len)
+			return now + look;
+	}
 	due = meter_ready_ns(
 		&q->relay,
 		atomic_load_explicit(&q->o.budget->drawn, memory_order_relaxed),
-		q->cell[h->head].f->len);
+		len);
 	return due < now + look ? due : now + look;
 }
 

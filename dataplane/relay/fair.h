@@ -39,7 +39,9 @@
  * Several workers share one relay budget: each draws from it what it is
  * about to send.  While others wait as well, a worker that has waiting
  * half-circuits draws of what was earned since its last turn the share that
- * it has of all waiting half-circuits.
+ * it has of what all of them would send in a turn.  A link's bucket is
+ * theirs together, too, and whoever comes first takes from it; a
+ * half-circuit is one worker's.
  *
  * Ownership: a cell that waits is held here; every other frame that came in
  * is in tx or lost when the call returns.  Memory is the caller's.
@@ -73,7 +75,8 @@
 
 struct VX6_ALIGNED(VX6_CACHELINE) fair_budget { /* zeroed by the caller */
 	_Atomic uint64_t drawn;
-	_Atomic uint32_t waiting; /* half-circuits in rings, of all workers */
+	_Atomic uint32_t waiting; /* wanted by all workers' rings */
+	_Atomic uint64_t *link;   /* of each link; see fair_init */
 };
 
 struct fair_opts {
@@ -97,6 +100,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) fair_half {
 	uint64_t drawn;
 	uint64_t ready_ns; /* aside: when its bucket has enough */
 	uint32_t head, tail, cnt;
+	uint32_t bytes;
 	uint32_t credit;        /* bytes that it may still send in its turn */
 	uint32_t next;          /* in the ring or list that it is in */
 	uint32_t before, after; /* among those with as many cells */
@@ -109,7 +113,6 @@ struct fair_list {
 };
 
 struct fair_link {
-	uint64_t drawn;
 	uint64_t ready_ns;     /* timed: when its bucket has enough */
 	struct fair_list wait; /* half-circuits that wait for it */
 	uint32_t in;           /* those that it let into the ring */
@@ -129,12 +132,12 @@ struct fair {
 	uint32_t cnt;           /* cells held, */
 	uint64_t bytes;         /* and their bytes */
 	struct fair_list ring;  /* those that take turns, */
-	uint32_t ring_cnt;
-	struct fair_list own; /* wait for their own bucket, */
-	struct fair_list due; /* links, timed */
-	uint64_t share, seen; /* of the budget, where several wait */
-	uint32_t told;        /* our part of budget->waiting */
-	uint32_t longest;     /* cells of the longest queue */
+	uint32_t wanted;        /* bytes that their next turns would take */
+	struct fair_list own;   /* wait for their own bucket, */
+	struct fair_list due;   /* links, timed */
+	uint64_t share, seen;   /* of the budget, where several wait */
+	uint32_t told;          /* our part of budget->waiting */
+	uint32_t longest;       /* cells of the longest queue */
 	struct fair_count n;
 	/* half-circuits by the number of cells they hold */
 	uint32_t with[ABI_CIRCUIT_QUEUE_MAX + 1];
@@ -151,6 +154,8 @@ struct fair_out {                       /* every call fills it anew */
 /* fair_need is the memory that fair_init wants, zeroed and aligned to a
  * page; most of it is never touched. */
 VX6_MUST_CHECK VX6_NONNULL size_t fair_need(const struct fair_opts *o);
+/* fair_init; the links' buckets lie in the memory of the first that has this
+ * budget, so all of them end together. */
 VX6_NONNULL void fair_init(struct fair *q, const struct fair_opts *o,
 			   void *mem);
 

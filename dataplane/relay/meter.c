@@ -58,3 +58,15 @@ uint64_t meter_draw(const struct meter *m, _Atomic uint64_t *drawn,
 		drawn, &was, now, memory_order_relaxed, memory_order_relaxed));
 	return got;
 }
+
+void meter_charge(const struct meter *m, _Atomic uint64_t *drawn, uint64_t len)
+{
+	uint64_t was = atomic_load_explicit(drawn, memory_order_relaxed);
+	uint64_t now;
+
+	do {
+		now = was;
+		meter_take(m, &now, len);
+	} while (!atomic_compare_exchange_weak_explicit(
+		drawn, &was, now, memory_order_relaxed, memory_order_relaxed));
+}

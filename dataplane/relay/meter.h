@@ -20,8 +20,8 @@
  * * t, and a byte less where somebody always waits.  All of it is modulo
  * 2^64, so that earned may go round.
  *
- * A bucket that threads share is moved by meter_draw and meter_refund; each
- * of them has its own meter, told of the same rate.
+ * A bucket that threads share is moved by meter_draw, meter_charge and
+ * meter_refund; each of them has its own meter, told of the same rate.
  *
  * Ownership: values.  Threads: a meter is one thread's.  Cost: a division
  * for each meter_turn, none for a cell. */
@@ -88,6 +88,12 @@ VX6_MUST_CHECK VX6_NONNULL uint64_t meter_ready_ns(const struct meter *m,
 VX6_MUST_CHECK VX6_NONNULL uint64_t meter_draw(const struct meter *m,
 					       _Atomic uint64_t *drawn,
 					       uint64_t len);
+
+/* meter_charge takes len from a shared bucket that had it a moment ago.
+ * Where another was quicker it goes beyond what there is, by a cell for each
+ * who did, and is missing from what is earned next. */
+VX6_NONNULL void meter_charge(const struct meter *m, _Atomic uint64_t *drawn,
+			      uint64_t len);
 
 /* meter_refund gives back what meter_draw got and nobody used. */
 VX6_NONNULL static inline void meter_refund(_Atomic uint64_t *drawn,

@@ -4,8 +4,8 @@
 """What a relay gives: its rate, shared among circuits, and a month's bytes.
 
     greedy ==16 streams==+
-    p1     ==============+==> r1 ==> owner       limits.relay_rate
-    p2     ==============+
+    1st    ==============+==> r1 ==> owner       limits.relay_rate
+    2nd    ==============+
 
     client ==> r1 ==> owner, and by r2 when r1 hibernates    limits.month_bytes
 """
@@ -29,23 +29,32 @@ PATIENT = {"silence_min_s": 2}
 
 # ---- shares ----------------------------------------------------------------
 
-class Sink:
-    """Reads as much as comes, on so many connections, and counts it."""
+class Flows:
+    """As much as goes through a call, on so many connections, either way:
+    `count` is what has arrived."""
 
-    def __init__(self, listen, streams):
+    def __init__(self, call, name, streams, upload):
         self.counts = [0] * streams
         self.ended = []
+        work = self._write if upload else self._read
         for i in range(streams):
-            sock = tcp.connect(listen)
-            sock.sendall(b"g")
+            sock = tcp.connect(call.listen)
+            sock.sendall(name.encode()[:1])
             tap.after(sock.close)
-            threading.Thread(target=self._read, args=(sock, i),
+            threading.Thread(target=work, args=(sock, i),
                              daemon=True).start()
 
     def _read(self, sock, i):
         try:
             while part := sock.recv(tcp.PART):
                 self.counts[i] += len(part)
+        except OSError as e:
+            self.ended.append(e)
+
+    def _write(self, sock, i):
+        try:
+            while True:
+                sock.sendall(bytes(tcp.PART))
         except OSError as e:
             self.ended.append(e)
 
@@ -60,37 +69,73 @@ def pour(sock):
             sock.sendall(bytes(tcp.PART))
 
 
+class Drain:
+    """A server that reads; what came is counted by the first byte."""
+
+    def __init__(self):
+        self.counts = {}
+        self.server = tcp.Server(self._serve)
+
+    def _serve(self, sock):
+        who = sock.recv(1)
+        while part := sock.recv(tcp.PART):
+            # one thread a connection, one connection a polite name
+            self.counts.setdefault((who, sock), 0)
+            self.counts[who, sock] += len(part)
+
+    def count(self, name):
+        who = name.encode()[:1]
+        return sum(n for (w, _), n in list(self.counts.items()) if w == who)
+
+
 @tap.test
 def a_greedy_circuit_leaves_the_others_their_share():
-    polite = ["p1", "p2", "p3"]
+    share(workers=1, upload=False, most=0.1)
+
+
+@tap.test
+def two_workers_share_one_rate():
+    """Whichever circuits are whose: a worker draws by how many wait."""
+    r1 = share(workers=2, upload=True, most=0.15)
+    each = [w["tx_cells"] for w in r1.api("stats")["dataplane"]["workers"]]
+    tap.note(f"cells sent by worker: {each}")
+    tap.true(all(n > 1000 for n in each), f"both had circuits: {each}")
+
+
+def share(workers, upload, most):
+    names = ["greedy", "1st", "2nd", "3rd"]
     net = Net(PATIENT)
-    for name in ["greedy", "owner"] + polite:
-        net.node(name)
-    net.relay("r1", config={"limits": {"relay_rate": RELAY_RATE}})
+    for name in ["owner"] + names:
+        net.node("n" + name)
+    net.relay("r1", config={"limits": {"relay_rate": RELAY_RATE},
+                            "data": {"workers": workers}})
     net.start().acquaint()
-    server = tcp.Server(pour)
-    net["owner"].service("pour", server.target)
-    sinks = {}
-    for name in ["greedy"] + polite:
-        call = net[name].connect("owner.pour", via=["r1"], spare_via=[])
+    drain = Drain()
+    server = drain.server if upload else tcp.Server(pour)
+    net["nowner"].service("all", server.target)
+    flows = {}
+    for name in names:
+        call = net["n" + name].connect("nowner.all", via=["r1"], spare_via=[])
         tap.after(call.close)
-        sinks[name] = Sink(call.listen, 16 if name == "greedy" else 1)
-    tap.wait(lambda: all(s.count > MIB // 2 for s in sinks.values()),
-             "all of them to be at full speed", 60,
-             lambda: f"{ {k: s.count for k, s in sinks.items()} }")
-    before = {k: s.count for k, s in sinks.items()}
+        flows[name] = Flows(call, name, 16 if name == "greedy" else 1, upload)
+
+    def counts():
+        return {k: drain.count(k) if upload else f.count
+                for k, f in flows.items()}
+    tap.wait(lambda: all(n > MIB // 2 for n in counts().values()),
+             "all of them to be at full speed", 60, lambda: f"{counts()}")
+    before, began = counts(), place.now()
     sent = budget(net["r1"])["sent_bytes"]
-    began = place.now()
-    tap.wait(lambda: sum(s.count for s in sinks.values()) -
-             sum(before.values()) > 12 * MIB, "12 MiB", 90)
-    got = {k: s.count - before[k] for k, s in sinks.items()}
+    tap.wait(lambda: sum(counts().values()) - sum(before.values()) > 12 * MIB,
+             "12 MiB", 90)
+    got = {k: n - before[k] for k, n in counts().items()}
     took = place.now() - began
     fair = sum(got.values()) / len(got)
     tap.note("bytes while all were active, of a fair share: " + ", ".join(
         f"{k} {v / fair:.2f}" for k, v in got.items()))
-    for name, s in sinks.items():
-        tap.equal(s.ended, [], name)
-        tap.true(0.9 < got[name] / fair < 1.1,
+    for name, f in flows.items():
+        tap.equal(f.ended, [], name)
+        tap.true(abs(got[name] / fair - 1) < most,
                  f"{name} got {got[name]} bytes, a share is {fair:.0f}")
     b = budget(net["r1"])
     tap.true(b["held_cells"] > 1000 and b["lost_by_congestion"] > 0,
@@ -100,6 +145,7 @@ def a_greedy_circuit_leaves_the_others_their_share():
     text = net["r1"].vx6("stats").expect(0).out
     tap.true("budget of relaying" in text and "lost_by_congestion" in text,
              text)
+    return net["r1"]
 
 
 # ---- a month's bytes -------------------------------------------------------

@@ -203,6 +203,7 @@ static int close_fair(void **state)
 	assert_int_equal(t.idle_cnt, FRAMES); /* none lost, none twice */
 	assert_int_equal(t.q.cnt, 0);
 	assert_int_equal(t.q.bytes, 0);
+	assert_int_equal(t.q.wanted, 0);
 	free(t.mem);
 	return 0;
 }
@@ -511,47 +512,111 @@ static void due_is_when_it_can_go(void **state)
 
 /* ---- two workers ---- */
 
-static void workers_share_by_who_waits(void **state)
-{
-	static struct fair other;
-	static struct fair_out out;
-	const struct fair_opts o = { LINKS, HALVES, HELD, &t.budget };
-	static struct net_frame f[400];
-	void *mem = aligned_alloc(4096, (fair_need(&o) + 4095) / 4096 * 4096);
-	uint64_t theirs = 0;
-	unsigned used = 0;
+static struct {
+	struct fair q;
+	struct fair_out out;
+	struct net_frame frame[HELD + 1];
+	unsigned used;
+	uint64_t sent;
+	void *mem;
+} other;
 
-	(void)state;
-	assert_non_null(mem);
-	memset(mem, 0, fair_need(&o));
-	fair_init(&other, &o, mem);
-	limit((struct abi_limits){ .relay_rate = 4000000 });
-	fair_limit(&other, &t.q.limits);
-	fair_limit(&other, &(struct abi_limits){ .relay_rate = 4000000 });
-	/* three half-circuits wait here, one there: it gets a quarter */
-	for (unsigned k = 0; k < 20000; k++) {
-		t.now += 200 * VX6_US;
+static void other_opens(const struct abi_limits *l)
+{
+	const struct fair_opts o = { LINKS, HALVES, HELD, &t.budget };
+
+	memset(&other, 0, sizeof(other));
+	other.mem = aligned_alloc(4096, fair_need(&o));
+	assert_non_null(other.mem);
+	memset(other.mem, 0, fair_need(&o));
+	fair_init(&other.q, &o, other.mem);
+	limit(*l);
+	fair_limit(&other.q, l);
+}
+
+/* A turn of the other worker, with one cell of its only half-circuit. */
+static void other_turns(bool cell_comes)
+{
+	struct net_frame *f = &other.frame[other.used];
+
+	if (cell_comes) {
+		other.used = (other.used + 1) % VX6_COUNT(other.frame);
+		*f = (struct net_frame){ .half = 2, .link = 3, .len = 1000 };
+	}
+	fair_burst(&other.q, &f, cell_comes, t.now, FAIR_ANY, &other.out);
+	for (unsigned i = 0; i < other.out.tx_cnt; i++)
+		other.sent += other.out.tx[i]->len;
+}
+
+static void other_closes(void)
+{
+	while (fair_drain(&other.q) != NULL)
+		;
+	free(other.mem);
+}
+
+/* Three half-circuits wait here, one there: it gets a quarter, also when
+ * turns are so close to each other that they earn a byte each. */
+static void share_in_steps_of(uint64_t step_ns)
+{
+	const struct abi_limits l = { .relay_rate = 4000000 };
+	uint64_t start = 0, all;
+
+	other_opens(&l);
+	for (unsigned k = 0; k < 5000; k++) {
+		if (k == 2500) {
+			start = t.now;
+			forget_sent();
+			other.sent = 0;
+		}
+		for (uint64_t ns = 0; ns < 200 * VX6_US; ns += step_ns) {
+			t.now += step_ns;
+			burst(NULL, 0, FAIR_ANY);
+			other_turns(false);
+		}
 		for (uint32_t h = 1; h <= 3; h++)
 			if (t.idle_cnt > 400)
 				one(h, 1, 1000, FAIR_ANY);
-		f[used].half = 1;
-		f[used].link = 1;
-		f[used].len = 1000;
-		struct net_frame *g = &f[used];
-		used = (used + 1) % 400;
-		fair_burst(&other, &g, 1, t.now, FAIR_ANY, &out);
-		for (unsigned i = 0; k >= 10000 && i < out.tx_cnt; i++)
-			theirs += out.tx[i]->len;
-		if (k == 10000)
-			forget_sent();
+		other_turns(true);
 	}
-	assert_true(theirs * 100 > t.all_sent * 100 / 3 * 90 / 100);
-	assert_true(theirs * 100 < t.all_sent * 100 / 3 * 110 / 100);
-	assert_true((theirs + t.all_sent) * 100 >= 2 * 4000000u * 98u);
-	assert_true(theirs + t.all_sent <= 2 * 4000000u + t.q.relay.burst);
-	while (fair_drain(&other) != NULL)
-		;
-	free(mem);
+	all = other.sent + t.all_sent;
+	assert_true(other.sent * 4 * 100 > all * 95);
+	assert_true(other.sent * 4 * 100 < all * 105);
+	assert_true(all * 100 >= (t.now - start) / 1000 * 4 * 98);
+	assert_true(all <= (t.now - start) / 1000 * 4 + t.q.relay.burst);
+	other_closes();
+}
+
+static void workers_share_by_who_waits(void **state)
+{
+	(void)state;
+	share_in_steps_of(100 * VX6_US);
+}
+
+static void workers_share_every_byte(void **state)
+{
+	(void)state;
+	share_in_steps_of(VX6_US / 4);
+}
+
+/* A link's rate is one, however many send on it. */
+static void workers_share_a_links_bucket(void **state)
+{
+	const struct abi_limits l = { .link_rate = 1000000,
+				      .link_burst = 8192 };
+	uint64_t start = t.now, all;
+
+	(void)state;
+	other_opens(&l);
+	for (unsigned k = 0; k < 20000; k++) {
+		t.now += 100 * VX6_US;
+		one(1, 3, 1000, FAIR_ANY);
+		other_turns(true);
+	}
+	all = other.sent + t.all_sent;
+	assert_true(all <= 8192 + 1000 + (t.now - start) / 1000);
+	assert_true(all + 1000 >= (t.now - start) / 1000);
+	other_closes();
 }
 
 /* ---- anything, beside a model ---- */
@@ -657,6 +722,8 @@ int main(void)
 		F(queues_are_bounded),
 		F(due_is_when_it_can_go),
 		F(workers_share_by_who_waits),
+		F(workers_share_every_byte),
+		F(workers_share_a_links_bucket),
 		F(random_operations_keep_the_rules),
 	};
 
