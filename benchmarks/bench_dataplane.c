@@ -11,6 +11,9 @@
  * opens and seals: its baseline is both, one after the other.
  *
  * JSON Lines on stdout, a table on stderr. */
+#include <string.h>
+#include <unistd.h>
+
 #include "benchmarks/dp.h"
 
 #define C1K  1024u
@@ -56,8 +59,29 @@ static const struct dp_figure figures[] = {
 };
 /* clang-format on */
 
+static const struct dp_case shared[] = {
+	{ DP_FORWARD, GCM,   1200, C1K },
+	{ DP_FORWARD, AEGIS, 1200, C1K },
+};
+
+/* As many workers as there are CPUs, where there are some. */
+static void workers(const char *only)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	char name[64];
+
+	for (unsigned i = 0; i < VX6_COUNT(shared) && cpus > 1; i++) {
+		dp_figure_name(&shared[i], NULL, name);
+		if ((*only == '\0' || strstr(name, only) != NULL) &&
+		    vx6_suite_offers(shared[i].suite))
+			dp_workers(&shared[i], cpus < 8 ? (unsigned)cpus : 8);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	(void)argc;
-	return dp_main(figures, VX6_COUNT(figures), NULL, argv);
+	int status = dp_main(figures, VX6_COUNT(figures), NULL, argv);
+
+	workers(argc > 1 ? argv[1] : "");
+	return status;
 }

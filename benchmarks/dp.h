@@ -17,10 +17,11 @@
  *     dp_raw.c      the AEAD alone on the same frames, order and keys
  *     dp_phases.c   the pipeline compiled once more, with a clock in it
  *     dp_figure.c   passes to samples to a line
+ *     dp_workers.c  several rigs at once, a thread each
  *
  * A pass is timed in CPU time of the thread.  A rig and what it is compared
  * with take turns.
- * Threads: one. */
+ * Threads: a rig is one thread's. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,7 +62,7 @@ typedef void dp_burst_fn(struct relay *r, struct net_frame *const f[],
 
 /* dp_need ends the program with a word to the operator unless ok. */
 void dp_need(bool ok, const char *what);
-[[noreturn]] void dp_fail(const char *what);
+VX6_NORETURN void dp_fail(const char *what);
 
 /* dp_rig_open takes the memory and fills the tables. */
 VX6_NONNULL void dp_rig_open(struct dp_rig *rig, const struct dp_case *c);
@@ -70,6 +71,10 @@ VX6_NONNULL void dp_rig_close(struct dp_rig *rig);
 /* dp_rig_fill makes 8,192 fresh cells, and last of all copies them into the
  * frames: whoever works on them next finds them as a port would leave them. */
 VX6_NONNULL void dp_rig_fill(struct dp_rig *rig);
+
+/* dp_rig_relay relays what was filled, as dp_rig_pass does. */
+VX6_MUST_CHECK VX6_NONNULL bool dp_rig_relay(struct dp_rig *rig,
+					     dp_burst_fn *burst, double *ns);
 
 /* dp_rig_pass fills and relays; *ns is what relaying
  * took.  False: an output was wrong, or missing. */
@@ -154,6 +159,10 @@ void dp_measure(const struct dp_figure *figure, const char *suite);
 /* dp_figure_name writes "dp.forward.aes256gcm.1200.c1k". */
 VX6_NONNULL_ARGS(1, 3)
 void dp_figure_name(const struct dp_case *c, const char *suite, char name[64]);
+
+/* dp_workers measures n workers, each with links, circuits, port and thread
+ * of its own, against one. */
+VX6_NONNULL void dp_workers(const struct dp_case *c, unsigned n);
 
 /* dp_main runs those of n figures whose name holds argv[1]. */
 VX6_NONNULL_ARGS(1, 4)

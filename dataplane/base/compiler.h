@@ -17,6 +17,7 @@
 #define VX6_ALIGNED(n)        __attribute__((aligned(n)))
 #define VX6_PACKED            __attribute__((packed))
 #define VX6_EXPORTED          __attribute__((visibility("default")))
+#define VX6_NORETURN          __attribute__((noreturn))
 #define VX6_UNUSED            __attribute__((unused))
 #define VX6_PRINTF(f, a)      __attribute__((format(printf, f, a)))
 #define VX6_TARGET(isa)       __attribute__((target(isa)))
