@@ -8,8 +8,7 @@
 
 #include "benchmarks/dp.h"
 
-#define LEG_IDX 524288u /* half-circuits of the other legs begin there */
-#define OUT_ID  7u      /* and the next hop's ids there */
+#define OUT_ID 7u /* the next hop's ids begin there */
 
 void dp_fail(const char *what)
 {
@@ -61,7 +60,7 @@ struct abi_half dp_half_of(const struct dp_case *c, uint32_t i)
 
 struct abi_half dp_leg_of(const struct dp_case *c, uint32_t i)
 {
-	struct abi_half h = dp_half(ABI_HALF_BACKWARD, LEG_IDX + i, 0,
+	struct abi_half h = dp_half(ABI_HALF_BACKWARD, c->circuits + 1 + i, 0,
 				    link_out(i), i + OUT_ID);
 
 	h.suite = (uint8_t)c->suite;
@@ -123,7 +122,7 @@ void dp_rig_open(struct dp_rig *rig, const struct dp_case *c)
 {
 	static const uint8_t seed[32] = DP_SEED;
 	const struct relay_opts ro = {
-		.halves_max = c->role == DP_SPLICE ? LEG_IDX + c->circuits
+		.halves_max = c->role == DP_SPLICE ? 2 * c->circuits + 1
 						   : c->circuits + 1,
 	};
 	const struct port_opts po = { .frames = 2 * DP_FRAMES };
