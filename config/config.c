@@ -302,6 +302,14 @@ static bool ifname_ok(const char *s, size_t len)
 	return len >= 1 && len < CONFIG_IF_TEXT;
 }
 
+static bool wordy_ok(const char *s, size_t len, double most)
+{
+	for (size_t i = 0; i < len; i++)
+		if (s[i] <= ' ' || s[i] > '~')
+			return false;
+	return len >= 1 && (double)len <= most;
+}
+
 static bool store_text(const struct field *f, const char *text, uint8_t *to)
 {
 	size_t len = strlen(text);
@@ -312,6 +320,7 @@ static bool store_text(const struct field *f, const char *text, uint8_t *to)
 	case FIELD_FAMILY: ok = family_ok(text, len); break;
 	case FIELD_GROUP: ok = group_ok(text, len); break;
 	case FIELD_IFNAME: ok = ifname_ok(text, len); break;
+	case FIELD_WORDY: ok = wordy_ok(text, len, f->max); break;
 	case FIELD_PATH: ok = text[0] == '/' && (double)len <= f->max; break;
 	case FIELD_WORD: return store_word(f, text, to);
 	case FIELD_ADDR: return store_addr(f, text, to);
@@ -342,6 +351,7 @@ static bool store(const struct field *f, const json_t *v, uint8_t *to)
 	case FIELD_FAMILY:
 	case FIELD_GROUP:
 	case FIELD_IFNAME:
+	case FIELD_WORDY:
 	case FIELD_WORD:
 	case FIELD_ADDR:
 	case FIELD_IP:

@@ -35,19 +35,27 @@
 #include "dataplane/base/status.h"
 #include "dataplane/base/text.h"
 
-#define CONFIG_LISTEN_MAX    4u
-#define CONFIG_ADVERTISE_MAX 8u
-#define CONFIG_PEERS_MAX     64u
-#define CONFIG_VIA_MAX       3u
-#define CONFIG_PATH_TEXT     256u /* a file's or directory's name, NUL */
-#define CONFIG_WORKERS_MAX   16u
-#define CONFIG_RUN_MAX       90u /* RUN/dataplane.sock must fit sun_path */
-#define CONFIG_GROUP_TEXT    33u
-#define CONFIG_IFS_MAX       8u
-#define CONFIG_IF_TEXT       16u /* an interface's name, NUL */
-#define CONFIG_FILE_MAX      (1u << 20)
+#define CONFIG_LISTEN_MAX     4u
+#define CONFIG_ADVERTISE_MAX  8u
+#define CONFIG_PEERS_MAX      64u
+#define CONFIG_VIA_MAX        3u
+#define CONFIG_PATH_TEXT      256u /* a file's or directory's name, NUL */
+#define CONFIG_WORKERS_MAX    16u
+#define CONFIG_RUN_MAX        90u /* RUN/dataplane.sock must fit sun_path */
+#define CONFIG_GROUP_TEXT     33u
+#define CONFIG_IFS_MAX        8u
+#define CONFIG_IF_TEXT        16u /* an interface's name, NUL */
+#define CONFIG_DPDK_PORTS_MAX 4u
+#define CONFIG_DPDK_PORT_TEXT 128u /* a device and its arguments, NUL */
+#define CONFIG_DPDK_ARGS_MAX  16u
+#define CONFIG_DPDK_ARG_TEXT  64u
+#define CONFIG_FILE_MAX       (1u << 20)
 
-enum config_backend { CONFIG_BACKEND_UDP, CONFIG_BACKEND_AF_XDP };
+enum config_backend {
+	CONFIG_BACKEND_UDP,
+	CONFIG_BACKEND_AF_XDP,
+	CONFIG_BACKEND_DPDK
+};
 enum config_xdp_copy { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 enum config_idle { CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_SPIN };
 enum config_suite { /* but for the first as on the wire */
@@ -92,6 +100,10 @@ struct config_data {
 	char interfaces[CONFIG_IFS_MAX][CONFIG_IF_TEXT];
 	uint32_t interfaces_cnt; /* 0: chosen */
 	enum config_xdp_copy xdp_copy;
+	char dpdk_ports[CONFIG_DPDK_PORTS_MAX][CONFIG_DPDK_PORT_TEXT];
+	uint32_t dpdk_ports_cnt;
+	char dpdk_eal[CONFIG_DPDK_ARGS_MAX][CONFIG_DPDK_ARG_TEXT];
+	uint32_t dpdk_eal_cnt;
 	enum config_idle idle;
 	uint32_t halves; /* half-circuits in the table */
 	uint32_t links;

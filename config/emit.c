@@ -41,6 +41,7 @@ static const char *pattern_of(const struct field *f)
 	case FIELD_FAMILY: return "^[a-z0-9-]{1,31}$";
 	case FIELD_GROUP: return "^[a-z_][a-z0-9_-]{0,31}$";
 	case FIELD_IFNAME: return "^[a-zA-Z0-9_.@+-]{1,15}$";
+	case FIELD_WORDY: return "^[!-~]+$";
 	case FIELD_ADDR: return "^(" V4 "|localhost|\\[" V6 "\\]):" PORT0 "$";
 	case FIELD_IP: return "^(" V4 "|localhost|" V6 ")$";
 	case FIELD_ID: return "^vx6[a-zA-Z2-7]{51}[aqAQ]$";
@@ -82,13 +83,14 @@ static void put_type(FILE *f, const struct field *fl)
 	case FIELD_FAMILY:
 	case FIELD_GROUP:
 	case FIELD_IFNAME:
+	case FIELD_WORDY:
 	case FIELD_ADDR:
 	case FIELD_IP:
 	case FIELD_ID:
 	case FIELD_PATH:
 		fprintf(f, "\"type\": \"string\", \"pattern\": ");
 		put_string(f, pattern);
-		if (fl->type == FIELD_PATH)
+		if (fl->type == FIELD_PATH || fl->type == FIELD_WORDY)
 			fprintf(f, ", \"maxLength\": %.0f", fl->max);
 		break;
 	case FIELD_OBJECTS: break;

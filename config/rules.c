@@ -124,6 +124,18 @@ static bool broken_relay(const struct config *c, struct config_rule *rule)
 	return true;
 }
 
+static bool broken_dpdk(const struct config *c, struct config_rule *rule)
+{
+	if (c->data.backend != CONFIG_BACKEND_DPDK || c->data.dpdk_ports_cnt)
+		return false;
+	rule->step[0].key = "data";
+	rule->step[1].key = "dpdk_ports";
+	snprintf(rule->expected, sizeof(rule->expected),
+		 "at least one device where data.backend is \"dpdk\", as in "
+		 "\"net_af_packet0,iface=eth0\"");
+	return true;
+}
+
 static bool broken_peers(const struct config *c, struct config_rule *rule)
 {
 	for (uint32_t i = 1; i < c->peers_cnt; i++) {
@@ -180,6 +192,7 @@ bool config_broken_rule(const struct config *c, struct config_rule *rule)
 {
 	*rule = (struct config_rule){ 0 };
 	return broken_order(c, rule) || broken_ports(c, rule) ||
-	       broken_relay(c, rule) || broken_peers(c, rule) ||
-	       broken_cell_size(c, rule) || broken_burst(c, rule);
+	       broken_relay(c, rule) || broken_dpdk(c, rule) ||
+	       broken_peers(c, rule) || broken_cell_size(c, rule) ||
+	       broken_burst(c, rule);
 }

@@ -36,7 +36,7 @@
 	  AT(limits.m),                                                        \
 	  .help = text }
 
-static const char *const backends[] = { "udp", "af_xdp", NULL };
+static const char *const backends[] = { "udp", "af_xdp", "dpdk", NULL };
 static const char *const copies[] = { "auto", "copy", "zerocopy", NULL };
 static const char *const idles[] = { "adaptive", "spin", NULL };
 static const char *const suites[] = { "auto", "aes256gcm", "chacha20",
@@ -105,7 +105,8 @@ const struct field config_field[] = {
 	  .help = "How packets come in and go out. udp: sockets, needs no "
 		  "privilege. af_xdp: the interfaces' own queues, past the "
 		  "kernel's network stack; needs privilege, and goes by udp "
-		  "where it cannot be had." },
+		  "where it cannot be had. dpdk: devices of DPDK, with the "
+		  "package vx6-dpdk." },
 	{ .path = "data.interfaces", .type = FIELD_IFNAME, .preset = "[]",
 	  LIST(data.interfaces), .list_max = CONFIG_IFS_MAX,
 	  .help = "The interfaces that af_xdp takes. Empty: those of the "
@@ -116,6 +117,17 @@ const struct field config_field[] = {
 	  .help = "How af_xdp and the driver share packets. auto: zero-copy "
 		  "where the driver can, else copy. copy, zerocopy: only "
 		  "that." },
+	{ .path = "data.dpdk_ports", .type = FIELD_WORDY, .preset = "[]",
+	  .max = CONFIG_DPDK_PORT_TEXT - 1, LIST(data.dpdk_ports),
+	  .list_max = CONFIG_DPDK_PORTS_MAX,
+	  .help = "The devices that dpdk takes, as DPDK names them, with "
+		  "their arguments: 0000:03:00.0 (a NIC), "
+		  "net_af_packet0,iface=eth0 (an interface)." },
+	{ .path = "data.dpdk_eal", .type = FIELD_WORDY, .preset = "[]",
+	  .max = CONFIG_DPDK_ARG_TEXT - 1, LIST(data.dpdk_eal),
+	  .list_max = CONFIG_DPDK_ARGS_MAX,
+	  .help = "Arguments of DPDK's EAL, one an entry, besides those that "
+		  "VX6 gives: devices, memory, the one core that it may use." },
 	{ .path = "data.idle", .type = FIELD_WORD, .preset = "\"adaptive\"",
 	  .words = idles, AT(data.idle),
 	  .help = "What a worker does without packets. adaptive: waits in "
@@ -406,6 +418,12 @@ const char *field_rule(const struct field *f, char *out, size_t cap)
 			 "the name of a network interface, of at most %u "
 			 "characters",
 			 CONFIG_IF_TEXT - 1);
+		break;
+	case FIELD_WORDY:
+		snprintf(out, cap,
+			 "a text of 1 to %.0f printable characters without "
+			 "spaces",
+			 f->max);
 		break;
 	case FIELD_WORD: return rule_words(f, out, cap);
 	case FIELD_ADDR:

@@ -22,6 +22,7 @@ enum field_type {
 	FIELD_FAMILY,
 	FIELD_GROUP,  /* of the system's users */
 	FIELD_IFNAME, /* a network interface */
+	FIELD_WORDY,  /* printable, no space; at most max characters */
 	FIELD_WORD,   /* one of `words`; stored as its index, an enum */
 	FIELD_ADDR,   /* "address:port" into struct vx6_addr; min: port */
 	FIELD_IP,     /* address alone, into struct vx6_addr's ip */

@@ -140,7 +140,7 @@ int become_user(struct cli *cli, const char *user)
 
 	if (code != CLI_OK || pw == NULL)
 		return code;
-	if (change(pw, data->enabled && data->backend == CONFIG_BACKEND_AF_XDP))
+	if (change(pw, data->enabled && data->backend != CONFIG_BACKEND_UDP))
 		return CLI_OK;
 	return cli_fail(cli, CLI_FAILED, "say --user root to stay root",
 			"cannot become the user %s: %s", pw->pw_name,

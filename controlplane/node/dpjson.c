@@ -22,7 +22,12 @@ json_t *dpjson_drops(const uint64_t drop[VX6_STATUS_CNT])
 
 static const char *backend_name(unsigned backend)
 {
-	return backend == ABI_BACKEND_AF_XDP ? "af_xdp" : "udp";
+	switch ((enum abi_backend)backend) {
+	case ABI_BACKEND_AF_XDP: return "af_xdp";
+	case ABI_BACKEND_DPDK: return "dpdk";
+	case ABI_BACKEND_UDP: break;
+	}
+	return "udp";
 }
 
 static json_t *interfaces(const struct abi_stats *s)

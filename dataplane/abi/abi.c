@@ -220,7 +220,7 @@ static bool text_ok(const char *text, size_t cap)
 
 static bool backend_ok(uint8_t backend)
 {
-	return backend == ABI_BACKEND_UDP || backend == ABI_BACKEND_AF_XDP;
+	return backend >= ABI_BACKEND_UDP && backend <= ABI_BACKEND_DPDK;
 }
 
 static bool interfaces_ok(const struct abi_if i[ABI_IF_CNT])

@@ -103,7 +103,7 @@ enum abi_half_kind {
 
 enum abi_half_event { ABI_HALF_IDLE = 1, ABI_HALF_EXHAUSTED, ABI_HALF_EXPIRED };
 
-enum abi_backend { ABI_BACKEND_UDP = 1, ABI_BACKEND_AF_XDP };
+enum abi_backend { ABI_BACKEND_UDP = 1, ABI_BACKEND_AF_XDP, ABI_BACKEND_DPDK };
 
 struct abi_welcome {
 	uint8_t instance[16]; /* random per start of the data plane */

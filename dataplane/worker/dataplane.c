@@ -14,6 +14,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/worker/control.h"
+#include "dataplane/worker/dpdk_side.h"
 #include "dataplane/worker/manager.h"
 #include "dataplane/worker/memory.h"
 #include "dataplane/worker/sandbox_table.h"
@@ -24,6 +25,9 @@
 #define SETTLE_NS (1 * VX6_SEC) /* for interfaces, before we say READY */
 #define HDR_V6    48u
 #define HDR_V4    28u
+
+#define PORT_POLLS DPDK_SIDE_FDS /* the most of all back ends */
+_Static_assert(PORT_POLLS >= AF_XDP_FDS, "the most");
 
 struct place { /* of one worker: what it has, and nobody else writes */
 	struct worker w;
@@ -48,6 +52,7 @@ struct dp {
 	bool confined; /* no file can be reached */
 	bool steered;  /* the kernel knows whose socket a cell is for */
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
+	struct dpdk_side dpdk;
 	char why[ABI_WHY_LEN]; /* why af_xdp became udp; "": it did not */
 	struct control c;
 };
@@ -180,11 +185,16 @@ static enum vx6_status open_port(struct dp *dp, unsigned k, char *why)
 				      .beside = k > 0 ? main_port(dp) : NULL };
 	enum vx6_status st;
 
-	if (dp->o.af_xdp && k == 0)
+	why[0] = '\0';
+	if (dp->o.backend == CONFIG_BACKEND_DPDK)
+		st = dpdk_side_open(&dp->dpdk, &dp->place[k].port, &po, why);
+	else if (dp->o.backend == CONFIG_BACKEND_AF_XDP && k == 0)
 		st = open_af_xdp(dp, &po);
 	else
 		st = port_open_udp(&dp->place[k].port, &po);
-	return st == VX6_OK ? st : say_no_port(dp, st, why);
+	if (st == VX6_OK || why[0] != '\0')
+		return st;
+	return say_no_port(dp, st, why);
 }
 
 static enum vx6_status open_socket(struct dp *dp, char *why)
@@ -274,6 +284,20 @@ static void limit_u(struct abi_welcome *w, const struct af_xdp_state *x)
 	}
 }
 
+static void limit_dpdk(struct abi_welcome *w, const struct abi_stats *s)
+{
+	for (unsigned i = 0; i < ABI_IF_CNT; i++) {
+		uint32_t mtu = s->interface[i].mtu;
+
+		if (s->backend != ABI_BACKEND_DPDK || mtu == 0)
+			return;
+		if (mtu < w->u_v6 + HDR_V6)
+			w->u_v6 = (uint16_t)(mtu - HDR_V6);
+		if (mtu < w->u_v4 + HDR_V4)
+			w->u_v4 = (uint16_t)(mtu - HDR_V4);
+	}
+}
+
 static void about_worker(const struct dp *dp, struct abi_worker *to)
 {
 	const struct place *at = &dp->place[to->index];
@@ -287,7 +311,12 @@ static void about_worker(const struct dp *dp, struct abi_worker *to)
 static void about(void *ctx, struct abi_msg *m)
 {
 	const struct dp *dp = ctx;
-	uint8_t asked = dp->o.af_xdp ? ABI_BACKEND_AF_XDP : ABI_BACKEND_UDP;
+	static const uint8_t backend[] = {
+		[CONFIG_BACKEND_UDP] = ABI_BACKEND_UDP,
+		[CONFIG_BACKEND_AF_XDP] = ABI_BACKEND_AF_XDP,
+		[CONFIG_BACKEND_DPDK] = ABI_BACKEND_DPDK
+	};
+	uint8_t asked = backend[dp->o.backend];
 	struct abi_stats now = { .backend = ABI_BACKEND_UDP };
 	struct af_xdp_state x = { 0 };
 	const char *why = dp->why;
@@ -300,6 +329,7 @@ static void about(void *ctx, struct abi_msg *m)
 		about_xdp(&now, &x);
 		why = x.why;
 	}
+	dpdk_side_about(&dp->dpdk, &now);
 	if (m->type == ABI_WORKER_IS) {
 		about_worker(dp, &m->u.worker);
 	} else if (m->type == ABI_WELCOME) {
@@ -309,11 +339,14 @@ static void about(void *ctx, struct abi_msg *m)
 		w->asked = asked;
 		copy_text(w->why, sizeof(w->why), why);
 		limit_u(w, &x);
+		limit_dpdk(w, &now);
 	} else if (m->type == ABI_STATS_ARE) {
 		struct abi_stats *s = &m->u.stats;
 
 		s->backend = now.backend;
 		s->asked = asked;
+		for (unsigned i = 0; i < VX6_STATUS_CNT; i++)
+			s->drop[i] += now.drop[i];
 		memcpy(s->xdp, now.xdp, sizeof(s->xdp));
 		memcpy(s->interface, now.interface, sizeof(s->interface));
 		copy_text(s->why, sizeof(s->why), why);
@@ -381,6 +414,7 @@ static enum vx6_status open_workers(struct dp *dp, char *why)
 {
 	enum vx6_status st = VX6_OK;
 
+	dpdk_side_init(&dp->dpdk, &dp->o, dp->o.links, dp->workers, dp->log);
 	for (unsigned k = 0; k < dp->workers && st == VX6_OK; k++) {
 		memory_prefer(dp->place[k].node);
 		st = open_worker(dp, k, why);
@@ -561,11 +595,11 @@ static void say_stop(const struct dp *dp)
 		LOG_END);
 }
 
-static unsigned port_polls(const struct dp *dp, struct pollfd p[AF_XDP_FDS])
+static unsigned port_polls(const struct dp *dp, struct pollfd p[PORT_POLLS])
 {
-	int fd[AF_XDP_FDS];
+	int fd[PORT_POLLS];
 	unsigned n = af_xdp_is(main_port(dp)) ? af_xdp_fds(main_port(dp), fd)
-					      : 0;
+					      : dpdk_side_fds(&dp->dpdk, fd);
 
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
@@ -576,9 +610,8 @@ static int port_timeout_ms(const struct dp *dp, int most)
 {
 	uint64_t now = vx6_now_ns(), due;
 
-	if (!af_xdp_is(main_port(dp)))
-		return most;
-	due = af_xdp_due_ns(main_port(dp));
+	due = af_xdp_is(main_port(dp)) ? af_xdp_due_ns(main_port(dp))
+				       : dpdk_side_due_ns(&dp->dpdk);
 	if (due <= now)
 		return 0;
 	if (due - now >= (uint64_t)most * VX6_MS)
@@ -588,6 +621,7 @@ static int port_timeout_ms(const struct dp *dp, int most)
 
 static void port_step(struct dp *dp)
 {
+	dpdk_side_step(&dp->dpdk, vx6_now_ns());
 	if (af_xdp_is(main_port(dp)) &&
 	    af_xdp_step(main_port(dp), vx6_now_ns()))
 		for (unsigned k = 0; k < dp->workers; k++)
@@ -598,7 +632,7 @@ static void port_step(struct dp *dp)
 static void settle(struct dp *dp)
 {
 	uint64_t end = vx6_now_ns() + SETTLE_NS;
-	struct pollfd p[AF_XDP_FDS];
+	struct pollfd p[PORT_POLLS];
 
 	port_step(dp);
 	while (af_xdp_is(main_port(dp)) && !af_xdp_settled(main_port(dp)) &&
@@ -612,7 +646,7 @@ static void settle(struct dp *dp)
 
 static void serve(struct dp *dp, int stop_fd)
 {
-	struct pollfd p[CONTROL_FDS + AF_XDP_FDS + 1];
+	struct pollfd p[CONTROL_FDS + PORT_POLLS + 1];
 
 	for (;;) {
 		unsigned n = control_fds(&dp->c, p);
@@ -682,7 +716,8 @@ static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	bool boxed = dp->o.sandbox && !af_xdp_is(main_port(dp));
+	bool boxed = dp->o.sandbox && !af_xdp_is(main_port(dp)) &&
+		     dp->dpdk.cnt == 0;
 	enum vx6_status st;
 
 	dp->manager_fd = manager_open();

@@ -87,7 +87,18 @@ static bool opt_listen(struct dp_options *o, const char *v, char *why)
 
 static bool opt_port(struct dp_options *o, const char *v, char *why)
 {
-	return word("--port", v, "udp", "af_xdp", &o->af_xdp, why);
+	bool af_xdp;
+
+	if (strcmp(v, "dpdk") == 0) {
+		snprintf(why, DP_WHY,
+			 "--port dpdk needs devices: set data.backend and "
+			 "data.dpdk_ports in the configuration");
+		return false;
+	}
+	if (!word("--port", v, "udp", "af_xdp", &af_xdp, why))
+		return false;
+	o->backend = af_xdp ? CONFIG_BACKEND_AF_XDP : CONFIG_BACKEND_UDP;
+	return true;
 }
 
 /* Takes the next of "a,b,c" off *v into out; false: none left, or one that
@@ -233,6 +244,14 @@ static void take_xdp(struct dp_options *o, const struct config *c)
 		o->control[i] = c->control.listen[i].port;
 }
 
+static void take_dpdk(struct dp_options *o, const struct config *c)
+{
+	memcpy(o->device, c->data.dpdk_ports, sizeof(o->device));
+	o->device_cnt = c->data.dpdk_ports_cnt;
+	memcpy(o->eal, c->data.dpdk_eal, sizeof(o->eal));
+	o->eal_cnt = c->data.dpdk_eal_cnt;
+}
+
 /* What the document says about the data plane; the run directory only
  * where it names one. */
 static bool opt_config(struct dp_options *o, const char *v, char *why)
@@ -251,7 +270,8 @@ static bool opt_config(struct dp_options *o, const char *v, char *why)
 	o->halves = c->data.halves;
 	o->links = c->data.links;
 	o->spin = c->data.idle == CONFIG_IDLE_SPIN;
-	o->af_xdp = c->data.backend == CONFIG_BACKEND_AF_XDP;
+	o->backend = c->data.backend;
+	take_dpdk(o, c);
 	take_xdp(o, c);
 	o->workers = c->data.workers;
 	o->cpu_cnt = c->data.cpus_cnt;

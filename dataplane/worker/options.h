@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "dataplane/base/addr.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
@@ -31,7 +32,12 @@ struct dp_options {
 	uint32_t cpus[RELAY_WORKERS]; /* one for each worker, in order */
 	uint32_t cpu_cnt;             /* those without are left to the kernel */
 	bool spin;                    /* idle policy */
-	bool af_xdp;                  /* else udp */
+	enum config_backend backend;
+	/* of dpdk, as the document says it */
+	char device[CONFIG_DPDK_PORTS_MAX][CONFIG_DPDK_PORT_TEXT];
+	uint32_t device_cnt;
+	char eal[CONFIG_DPDK_ARGS_MAX][CONFIG_DPDK_ARG_TEXT];
+	uint32_t eal_cnt;
 	/* of af_xdp */
 	char interface[AF_XDP_IFS][AF_XDP_NAME];
 	unsigned interface_cnt; /* 0: chosen */

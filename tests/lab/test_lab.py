@@ -359,7 +359,7 @@ WRONG = (
      "1280"),
     ({"nodes": {"a": {"mtu": True}}}, "from 1280"),
     ({"nodes": {"a": {"relay": 1}}}, "true or false"),
-    ({"nodes": {"a": {"backend": "tcp"}}}, "udp or af_xdp"),
+    ({"nodes": {"a": {"backend": "tcp"}}}, "udp or af_xdp or dpdk"),
     ({"nodes": {"a": {"families": "v5"}}}, "both or v6 or v4"),
     ({"nodes": {"a": {"behind": 7}}}, "the name of a NAT"),
     ({"nodes": {"a": {"behind": "a"}}}, "a is a node"),

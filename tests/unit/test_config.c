@@ -115,9 +115,12 @@ static const struct {
 	{ "{\"log\": {\"level\": \"loud\"}}", REFUSES,
 	  "f:1:19: log.level: found \"loud\", expected \"error\", \"warn\", "
 	  "\"info\" or \"debug\"" },
-	{ "{\"data\": {\"backend\": \"dpdk\"}}", REFUSES,
-	  "f:1:22: data.backend: found \"dpdk\", expected \"udp\" or "
-	  "\"af_xdp\"" },
+	{ "{\"data\": {\"backend\": \"quic\"}}", REFUSES,
+	  "f:1:22: data.backend: found \"quic\", expected \"udp\", "
+	  "\"af_xdp\" or \"dpdk\"" },
+	{ "{\"data\": {\"dpdk_eal\": [\"-n\", \"a b\"]}}", REFUSES,
+	  "f:1:30: data.dpdk_eal[1]: found \"a b\", expected a text of 1 to "
+	  "63 printable characters without spaces" },
 	{ "{\"data\": {\"interfaces\": [\"a\", \"b/c\"]}}", REFUSES,
 	  "f:1:31: data.interfaces[1]: found \"b/c\", expected the name of a "
 	  "network interface, of at most 15 characters" },

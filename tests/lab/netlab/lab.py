@@ -67,6 +67,8 @@ class Host:
     """Something with a namespace and a cable: a node, a NAT."""
 
     mtu = 1500
+    # a packet socket would see many datagrams as one, as no wire has them
+    single = False
 
     def settle(self, lab, name, where, uplink):
         self.lab, self.name, self.where = lab, name, where
@@ -85,6 +87,8 @@ class Host:
         self.uplink.ip(*[f"address add {a} dev {theirs}" for a in
                          self.where.addresses(interface, 1)],
                        f"link set {theirs} up")
+        if self.single:
+            self.uplink.ip(f"link set {theirs} gso_max_segs 1")
         self.ns.ip(*[f"address add {a} dev {mine}" for a in
                      self.where.addresses(interface)],
                    f"link set {mine} up", *self.routes(interface))
@@ -177,6 +181,7 @@ class Plain(Host):
 class LabNode(Host, Node):
     def __init__(self, lab, name, spec):
         self.spec, self.paused = spec, set()
+        self.single = spec["backend"] == "dpdk"
         self.settle(lab, name, lab.plan.places[name],
                     lab.uplink(spec["behind"]))
         Node.__init__(self, lab, name, relay=spec["relay"], host="::",
@@ -192,6 +197,8 @@ class LabNode(Host, Node):
         if self.spec["backend"] != "udp" and (
                 self.spec["relay"] or data.get("enabled")):
             data.setdefault("backend", self.spec["backend"])
+        if data.get("backend") == "dpdk":
+            data.setdefault("dpdk_ports", "net_af_packet0,iface=vx0")
         return more
 
     def inside(self):

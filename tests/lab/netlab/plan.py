@@ -11,7 +11,7 @@ import re
 
 FAMILIES = {"both": ("v6", "v4"), "v6": ("v6",), "v4": ("v4",)}
 MOST = 200  # nodes and NATs together; the number is a byte of an address
-BACKENDS = ("udp", "af_xdp")
+BACKENDS = ("udp", "af_xdp", "dpdk")
 
 # key: (default, what may stand there, in words)
 KEYS = {
