@@ -30,12 +30,13 @@ from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
                           open_layer, protect, seal_layer)
 
 WAIT_S = 15
-VERSION = 2
+VERSION = 3
 DATA, CONTROL, DROP, PROBE = 1, 2, 3, 4
 FORWARD, BACKWARD, LOCAL = 1, 2, 3
 (HELLO, LINK_ADD, LINK_CHANGE, LINK_REMOVE, HALF_ADD, HALF_REMOVE, SPLICE,
  UNSPLICE, INJECT, DUMP, SUBSCRIBE, STATS) = range(1, 13)
-WELCOME, DONE, LINK_IS, HALF_IS, DUMP_END, STATS_ARE = range(64, 70)
+(WELCOME, DONE, LINK_IS, HALF_IS, DUMP_END, STATS_ARE, BUDGET_IS,
+ WORKER_IS) = range(64, 72)
 LINK = struct.Struct("@16s16s32s32s16sHHQQIIHBBQQQQQ16sHHBBH96s")
 HALF = struct.Struct("@32s16sQQQIIIIHHBB2sQQQ96s")
 HEAD = struct.Struct("@HHIII")
@@ -157,7 +158,7 @@ class Client:
         self.seq = 0
         self.events = []
         self.say(HELLO)
-        data, fds, _, _ = socket.recv_fds(self.sock, 1024, 3)
+        data, fds, _, _ = socket.recv_fds(self.sock, 1152, 3)
         assert HEAD.unpack(data[:16])[1] == WELCOME and len(fds) == 3
         self.fds = fds
         self.ring = mmap.mmap(fds[0], 0)
@@ -167,13 +168,13 @@ class Client:
     def say(self, kind, body=b""):
         self.seq += 1
         self.sock.send(HEAD.pack(VERSION, kind, self.seq, 0, 0)
-                       + body.ljust(1008, b"\0"))
+                       + body.ljust(1136, b"\0"))
 
     def hear(self):
         """The next answer to the last command: type, status, body."""
         while True:
             data = self.sock.recv(2048)
-            assert len(data) == 1024, len(data)
+            assert len(data) == 1152, len(data)
             version, kind, seq, status, zero = HEAD.unpack(data[:16])
             assert version == VERSION and zero == 0
             if seq == self.seq:
@@ -194,6 +195,8 @@ class Client:
     def stats(self):
         self.say(STATS)
         kind, _, body = self.hear()
+        while kind == WORKER_IS:
+            kind, _, body = self.hear()
         assert kind == STATS_ARE
         n = len(STATUS)
         v = struct.unpack(f"@{n + len(STATS_NAMES)}Q",
