@@ -143,7 +143,8 @@ const struct field config_field[] = {
 	  RANGE(0, CONFIG_WORKERS_MAX), .unit = "threads", AT(data.workers),
 	  .help = "Threads that forward cells, each worth a core of its "
 		  "own. 0: one for each of data.cpus, and one where that is "
-		  "empty." },
+		  "empty. Under af_xdp the first has the queues and hands "
+		  "on what is the others'." },
 	{ .path = "data.cpus", .type = FIELD_INT, .preset = "[]",
 	  RANGE(0, 1023), .unit = "CPU numbers", LIST(data.cpus),
 	  .list_max = CONFIG_WORKERS_MAX,

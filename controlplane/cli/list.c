@@ -243,6 +243,38 @@ static void show_interfaces(struct cli *cli, const json_t *plane)
 	}
 }
 
+static const char *number_or_any(const json_t *w, const char *member,
+				 char text[24])
+{
+	const json_t *v = json_object_get(w, member);
+
+	if (!json_is_integer(v))
+		return "any";
+	snprintf(text, 24, "%" PRId64, (int64_t)json_integer_value(v));
+	return text;
+}
+
+/* Where each worker is, a line each, where there are several. */
+static void show_placement(struct cli *cli, const json_t *plane)
+{
+	const json_t *all = json_object_get(plane, "placement");
+	char text[256], cpu[24], node[24];
+
+	if (json_array_size(all) < 2)
+		return;
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *w = json_array_get(all, i);
+
+		snprintf(text, sizeof(text),
+			 "%" PRId64 ", CPU %s, node %s, %s pages, %s",
+			 (int64_t)int_of(w, "worker"),
+			 number_or_any(w, "cpu", cpu),
+			 number_or_any(w, "node", node), say_text(w, "pages"),
+			 say_text(w, "idle"));
+		line(cli, i == 0 ? "workers" : "", SHOW_PLAIN, text);
+	}
+}
+
 static void show_plane(struct cli *cli, const json_t *plane)
 {
 	const char *state = say_text(plane, "state");
@@ -264,6 +296,7 @@ static void show_plane(struct cli *cli, const json_t *plane)
 	line(cli, "data plane", show_state_style(state), text);
 	if (why[0] != '\0')
 		line(cli, "", SHOW_BAD, why);
+	show_placement(cli, plane);
 	show_interfaces(cli, plane);
 }
 

@@ -102,16 +102,19 @@ static json_t *json_workers(const struct node *n)
 /* s: what it said just now; NULL: it is not there to be asked. */
 static json_t *json_dataplane(const struct node *n, const struct abi_stats *s)
 {
-	json_t *o = json_pack("{s:s}", "state", plane_state(n));
+	json_t *o = json_pack("{s:s}", "state", plane_state(n)), *placement;
 	char at[VX6_ADDR_TEXT];
 
 	if (!n->cfg.data.enabled || !n->plane->up || s == NULL)
 		return o;
 	json_object_set_new(o, "listen",
 			    json_string(vx6_addr_text(&n->plane->listen, at)));
-	json_object_set_new(o, "workers", json_integer(1));
 	dpjson_backend(o, s);
-	json_object_set_new(o, "workers", json_workers(n));
+	placement = json_workers(n);
+	json_object_set_new(
+		o, "workers",
+		json_integer((json_int_t)json_array_size(placement)));
+	json_object_set_new(o, "placement", placement);
 	return o;
 }
 
@@ -781,7 +784,7 @@ static void done_stats(struct node *n, struct api_call *call,
 	json_t *dataplane = s != NULL ? dpjson_stats(s) : json_null();
 
 	if (s != NULL)
-		json_object_set_new(dataplane, "workers", json_workers(n));
+		json_object_set_new(dataplane, "placement", json_workers(n));
 	api_done(call,
 		 json_pack("{s:o, s:o, s:o}", "vx6d", json_own(n), "dataplane",
 			   dataplane, "budget", budget_json(n)));

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, programs, tap, tcp
-from harness.node import SHORT, chain
+from harness.node import Net, SHORT, chain
 
 MIB = 1 << 20
 SIZE = 256 * MIB
@@ -86,6 +86,31 @@ def two_hundred_connections_at_once():
     with through(net(), offered(net(), "echo", server.target)) as c:
         tcp.Crowd(c.listen, 200, 64 << 10).run()
     tap.equal(server.trouble, [])
+
+
+@tap.test
+def relays_of_several_workers():
+    """Relays of 2 and 4 workers: a path's links are several workers'."""
+    made = Net()
+    for name in ("client", "owner"):
+        made.node(name)
+    for name, workers in zip(RELAYS, (2, 4, 2)):
+        made.relay(name).config["data"]["workers"] = workers
+        made[name].write_config()
+    made.start().acquaint()
+    server = tcp.Server(tcp.digest_of_all)
+    data = os.urandom(8 * MIB + 3)
+    with through(made, offered(made, "several", server.target)) as c, \
+            tcp.connect(c.listen) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        tap.equal(s.recv(200).decode(),
+                  f"{len(data)} {hashlib.sha256(data).hexdigest()}\n")
+    for name, workers in zip(RELAYS, (2, 4, 2)):
+        plane = made[name].api("status")["dataplane"]
+        tap.equal((plane["workers"], len(plane["placement"])),
+                  (workers, workers))
+        tap.true(made[name].cells() >= len(data) / CELL, "its cells")
 
 
 @tap.test
