@@ -135,7 +135,7 @@ void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr, enum vx6_kind kind,
 
 /* ---- bursts ---- */
 
-enum { CHUNK = 64, BINS = 4, AHEAD = 4, FETCH = 4 * VX6_CACHELINE };
+enum { CHUNK = 64, BINS = 4, AHEAD = 3, FETCH = 12 * VX6_CACHELINE };
 
 struct nonces {
 	uint8_t of[CHUNK][VX6_NONCE_MAX];
@@ -186,7 +186,7 @@ static struct bin *bin_for(struct bins *b, size_t len)
 	return bin;
 }
 
-/* next: the op that stands in the same place of the next four, or NULL. */
+/* next: whose memory is fetched meanwhile, or NULL. */
 static void bin_add(struct bins *b, struct vx6_layer_op *o,
 		    const uint8_t *nonce, const struct vx6_layer_op *next)
 {
@@ -210,10 +210,10 @@ static void bins_run(struct bins *b)
 		bin_run(b, &b->of[i]);
 }
 
-/* From 16 bytes before H8, where the header of what leaves will begin.  Four
- * lines are enough: by then the CPU sees where this goes and fetches the
- * rest by itself, and asking for all of them costs more than it saves.
- * Lanes fetch what comes next themselves. */
+/* From 16 bytes before H8, where the header of what leaves will begin.
+ * Twelve lines: by then the CPU sees where this goes and fetches the rest by
+ * itself; where memory is slow, four left it waiting.  Lanes fetch what
+ * comes next themselves. */
 static void fetch(const struct vx6_layer_op *op)
 {
 	const uint8_t *p = op->h8 - 16;
@@ -247,6 +247,13 @@ static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
 	o->st = VX6_OK;
 }
 
+/* The op that stands in the same place of the next four, or NULL. */
+static const struct vx6_layer_op *next_of(const struct vx6_layer_op op[],
+					  unsigned i, unsigned n)
+{
+	return i + VX6_AEAD_LANES < n ? &op[i + VX6_AEAD_LANES] : NULL;
+}
+
 static void open_chunk(struct vx6_layer_op op[], unsigned n)
 {
 	struct bins bins = { .opening = true };
@@ -261,17 +268,14 @@ static void open_chunk(struct vx6_layer_op op[], unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		const struct vx6_layer_op *next = i + AHEAD < n ? o + AHEAD
-								: NULL;
-
-		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
-			fetch(next);
+		if (i + AHEAD < n && o[AHEAD].key->suite != VX6_SUITE_AEGIS128L)
+			fetch(&o[AHEAD]);
 		bare |= is_bare(o);
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
 		o->len -= VX6_LEN_MIN;
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, nonce.of[i], next);
+			bin_add(&bins, o, nonce.of[i], next_of(op, i, n));
 		else
 			o->st = vx6_aead_ref_open(
 				ref_with(o->key, o->gcm, &made), nonce.of[i],
@@ -303,14 +307,11 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		const struct vx6_layer_op *next = i + AHEAD < n ? o + AHEAD
-								: NULL;
-
-		if (next != NULL && next->key->suite != VX6_SUITE_AEGIS128L)
-			fetch(next);
+		if (i + AHEAD < n && o[AHEAD].key->suite != VX6_SUITE_AEGIS128L)
+			fetch(&o[AHEAD]);
 		bare |= is_bare(o);
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, nonce.of[i], next);
+			bin_add(&bins, o, nonce.of[i], next_of(op, i, n));
 		else
 			vx6_aead_ref_seal(ref_with(o->key, o->gcm, &made),
 					  nonce.of[i], o->h8, 8, o->h8 + 8,
