@@ -40,7 +40,6 @@ static void a_full_ring_keeps_room_for_news(void **state)
 	uint8_t bytes[NET_FRAME_CAP] = { 1, 2, 3 };
 	struct net_frame f = { .data = bytes, .len = 3, .link = 9 };
 	unsigned cells = 0, news = 0;
-	const struct hand_slot *s;
 
 	(void)state;
 	for (unsigned round = 0; round < 3; round++) {
@@ -52,7 +51,7 @@ static void a_full_ring_keeps_room_for_news(void **state)
 			hand_push(&hand);
 		assert_int_equal(news, HAND_KEEP);
 		assert_false(hand_put(&hand, HAND_CELL, &f));
-		while ((s = hand_peek(&hand)) != NULL)
+		while (hand_peek(&hand) != NULL)
 			hand_pop(&hand);
 	}
 }
