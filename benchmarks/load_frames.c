@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	}
 	CPU_ZERO(&cpu);
 	if (argc > 5) {
-		CPU_SET((size_t)atoi(argv[5]), &cpu);
+		CPU_SET(strtoul(argv[5], NULL, 10), &cpu);
 		sched_setaffinity(0, sizeof(cpu), &cpu);
 	}
 	signal(SIGTERM, on_signal);

@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One relay's data plane on veth cables, fed as fast as a core can feed it.
+
+    left (load_cells) === relay (vx6-dataplane, on a core) === right
+
+    benchmarks/cells.py [part of a figure's name]
+    benchmarks/cells.py --list
+
+The real process, programmed over its real socket; what it is compared with
+stands in namespaces of its own, in turn.  Needs root.
+"""
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import measure
+from measure import Samples, digits, emit, repeats, stage
+from harness import command, load, place, programs, tap
+from netlab import lacking, ns
+
+WHERE = os.path.dirname(load.PROGRAM)
+SHOT = 131072      # cells that are made, then sent
+SHOTS = 5          # of them in a turn
+TURNS = 5
+SIZE = 1200
+LOSS_S = int(os.environ.get("VX6_BENCH_LOSS_S", "60"))
+SMALL = 1024       # cells that a socket's buffer holds
+SMALL_SHOTS = 48
+OUTRUN = 0.9       # at most so much was forwarded of what was sent
+BUSY = 0.9         # of the relay's core, or the generator was measured
+FAR, NEAR = "fd00::2", "fd00::1"
+
+
+def mac(where, interface):
+    found = json.loads(where.run(
+        [programs.program("ip"), "-j", "link", "show", interface]))
+    return found[0]["address"]
+
+
+class Talker:
+    """A program that answers lines with JSON."""
+
+    patience = LOSS_S + 20  # seconds
+
+    def __init__(self, words, log):
+        self.p = place.start(words, stdin=subprocess.PIPE, text=True,
+                             stdout=subprocess.PIPE, log=log)
+        self.log = log
+        self.heard()
+
+    def heard(self):
+        ready, _, _ = select.select([self.p.stdout], [], [], self.patience)
+        line = self.p.stdout.readline() if ready else ""
+        if not line:
+            with open(self.log, encoding="utf-8") as f:
+                raise tap.Failed(f"{self.p.args[0]}: {f.read()[-300:]}")
+        return json.loads(line)
+
+    def __call__(self, line):
+        self.p.stdin.write(line + "\n")
+        self.p.stdin.flush()
+        return self.heard()
+
+
+class Place:
+    """Three namespaces, two cables; nobody speaks there but who is asked."""
+
+    def __init__(self, name, cores):
+        self.name, self.cores = name, cores
+        self.left, self.relay, self.right = (
+            ns.Namespace(f"{name}-{n}") for n in ("left", "relay", "right"))
+        self.dir = place.new_dir(name)
+        self.run = os.path.join(self.dir, "run")
+        os.mkdir(self.run)
+        self.cable(self.left, "rl", NEAR, "fd00::3")
+        self.cable(self.right, "rr", FAR, "fd00::4")
+        self.left.ip(f"route add {FAR} via fd00::3 dev vx0",
+                     "link add spare type veth peer name spare1",
+                     "link set spare up", "link set spare1 up")
+        self.forwarder = self.cells = None
+
+    def cable(self, end, name, theirs, ours):
+        self.relay.ip(f"link add {name} type veth peer name vx0 netns "
+                      f"{end.path}")
+        end.ip(f"address add {theirs}/128 dev vx0 nodad", "link set vx0 up",
+               f"route add {ours} dev vx0",
+               f"neigh add {ours} lladdr {mac(self.relay, name)} dev vx0 "
+               "nud permanent")
+        self.relay.ip(f"address add {ours}/128 dev {name} nodad",
+                      f"link set {name} up",
+                      f"route add {theirs} dev {name}",
+                      f"neigh add {theirs} lladdr {mac(end, 'vx0')} dev "
+                      f"{name} nud permanent")
+
+    def start_relay(self, backend, *more):
+        log = os.path.join(self.dir, "dataplane.log")
+        with self.relay.inside():
+            self.forwarder = place.start(
+                [os.path.join(command.BIN, "vx6-dataplane"), "--run",
+                 self.run, "--port", backend, "--cpus", str(self.cores[0]),
+                 *more], log=log)
+        tap.wait(lambda: os.path.exists(
+            os.path.join(self.run, "dataplane.sock")), "the data plane")
+        self.start_cells(self.run)
+        self.plane_log = log
+        return self
+
+    def start_plain(self):
+        with self.relay.inside():
+            self.plain = Talker([os.path.join(WHERE, "load_plain"),
+                                 str(self.cores[0]), "rl", "rr"],
+                                os.path.join(self.dir, "plain.log"))
+        self.forwarder = self.plain.p
+        self.start_cells()
+        self.stats = lambda: self.plain("stats")
+        return self
+
+    def start_cells(self, *more):
+        with self.left.inside():
+            self.cells = Talker(
+                [os.path.join(WHERE, "load_cells"), "vx0",
+                 mac(self.left, "vx0"), mac(self.relay, "rl"), *more],
+                os.path.join(self.dir, "cells.log"))
+        os.sched_setaffinity(self.cells.p.pid, {self.cores[-1]})
+        for p in (self.cells.p, self.forwarder):
+            first(p.pid)
+        self.stats = lambda: self.cells("stats")
+
+    def drop_at_right(self):
+        with self.right.inside():
+            self.right.run([os.path.join(WHERE, "load_frames"), "--drop",
+                            "vx0"])
+
+    def arrived(self):
+        found = json.loads(self.right.run(
+            [programs.program("ip"), "-j", "-s", "link", "show", "vx0"]))
+        return found[0]["stats64"]["rx"]["packets"]
+
+    def only(self, others):
+        """Nobody else spins on that core meanwhile."""
+        for one in others:
+            one.forwarder.send_signal(
+                signal.SIGCONT if one is self else signal.SIGSTOP)
+
+    def settled(self):
+        """Counters, once nothing moves any more."""
+        was = None
+        for _ in range(1000):
+            if (now := self.stats())["tx"] == was:
+                return now
+            was = now["tx"]
+        raise tap.Failed(f"{self.name}: cells come that nobody sends")
+
+
+def run_ns(pid):
+    """How long all threads of a process have run on a core."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def worker_ns(pid):
+    """The same, of the thread that ran most."""
+    most = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+            most = max(most, int(f.read().split()[0]))
+    return most
+
+
+def first(pid):
+    """A process's threads are run before most others', as far as that
+    goes without being real-time ones."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.setpriority(os.PRIO_PROCESS, int(task), -20)
+
+
+def shots(at, word="shots"):
+    """What the counters moved by in a turn, and what was sent.  run_ns: how
+    long the forwarder's process was run."""
+    total, sent = {"run_ns": 0}, {}
+    for _ in range(SHOTS):
+        at.cells(f"make {SHOT}")
+        was, ran = at.settled(), run_ns(at.forwarder.pid)
+        got = at.cells(word)
+        now = at.settled()
+        total["run_ns"] += run_ns(at.forwarder.pid) - ran
+        for k in was:
+            total[k] = total.get(k, 0) + now[k] - was[k]
+        for k, n in got.items():
+            sent[k] = sent.get(k, 0) + n
+    return total, sent
+
+
+class Lab:
+    def __init__(self):
+        if why := lacking() or load.lacking():
+            raise tap.Skip(why)
+        self.cores = sorted(os.sched_getaffinity(0))
+        one = Place("first", self.cores).start_relay("udp")
+        self.host = measure.host(one)
+        place.end(one.forwarder)
+
+    def close(self):
+        """Whatever runs still ends with the run."""
+
+
+def share(found):
+    """Of the time that the forwarder was run, that in which it had work."""
+    return found["busy_ns"] / (found["busy_ns"] + found["spin_ns"])
+
+
+def pace(found):
+    """Cells a second that the forwarder was run and had work."""
+    return found["tx"] / (found["run_ns"] / 1e9 * share(found))
+
+
+def stopped(at):
+    at.forwarder.send_signal(signal.SIGCONT)
+    place.end(at.forwarder)
+    at.forwarder = None
+
+
+@stage("dp.veth.af_xdp.aes256gcm.1200", "dp.loss_at_70pct")
+def over_af_xdp(lab):
+    relay = Place("relay", lab.cores).start_relay(
+        "af_xdp", "--interfaces", "rl,rr", "--idle", "spin")
+    relay.forwarder.send_signal(signal.SIGSTOP)
+    plain = Place("plain", lab.cores).start_plain()
+    both = [relay, plain]
+    rates = {at: Samples() for at in both}
+    busy, wall = {at: Samples() for at in both}, Samples()
+    for at in both:
+        at.drop_at_right()
+    for _ in repeats(TURNS, 60):
+        for at in both:
+            at.only(both)
+            found, sent = shots(at)
+            if found["tx_xsk"] < .99 * found["tx"] or found["tx"] == 0:
+                rates[at].fail("frames did not go by AF_XDP")
+            elif found["tx"] > OUTRUN * sent["sent"]:
+                rates[at].fail("the generator did not outrun it")
+            else:
+                rates[at].add(pace(found))
+                busy[at].add(found["busy_ns"] / sent["ns"])
+                wall.add(found["tx"] / (sent["ns"] / 1e9))
+                if at is plain:
+                    wall.good.pop()
+    for at in both:
+        stopped(at)
+        if busy[at].good and busy[at].median < BUSY:
+            rates[at].fail(f"{at.name}'s core was {busy[at].median:.0%} busy:"
+                           " the generator was measured")
+    emit(lab, "dp.veth.af_xdp.aes256gcm.1200", rates[relay], "cells/s",
+         "AF_XDP without crypto", rates[plain], size=SIZE,
+         busy=digits(busy[relay].median),
+         busy_baseline=digits(busy[plain].median),
+         counted="by the time that the forwarder was run and had work",
+         wall_cells_s=digits(wall.median))
+    if wall.good:
+        loss(lab, int(wall.median * .7))
+
+
+def loss(lab, rate):
+    """So many cells a second, for long; none may be lost anywhere."""
+    at = Place("loss", lab.cores).start_relay("af_xdp", "--interfaces",
+                                              "rl,rr")
+    at.drop_at_right()
+    lost = Samples()
+    was, before = at.settled(), at.arrived()
+    sent = at.cells(f"flow {rate} {LOSS_S}")
+    now, arrived = at.settled(), at.arrived() - before
+    stopped(at)
+    found = {k: now[k] - was[k] for k in was}
+    if sent["refused"] or sent["ns"] > 1.05e9 * LOSS_S:
+        lost.fail("the pace was not kept")
+    if arrived < found["forwarded"]:
+        lost.fail(f"{found['forwarded'] - arrived} were sent and did not "
+                  "arrive")
+    lost.add(max(0, sent["sent"] - found["forwarded"]))
+    emit(lab, "dp.loss_at_70pct", lost, "cells", seconds=LOSS_S,
+         cells_s=rate, sent=sent["sent"], forwarded=found["forwarded"],
+         counted=found["drops"], arrived=arrived)
+
+
+# ---- sockets, and the kernel ----
+
+def sink(where, interface, on=True):
+    """Whatever comes in there is dropped as soon as it is received."""
+    where.nft("table netdev sink {}; delete table netdev sink")
+    if on:
+        where.nft("""table netdev sink {
+            chain in {
+                type filter hook ingress device "%s" priority 0;
+                drop
+            }
+        }""" % interface)
+
+
+def spent(at, word, relays):
+    """CPU ns a cell, of the sender with its softirqs and the worker's."""
+    cpu = cells = 0
+    for _ in range(SMALL_SHOTS):
+        at.cells(f"make {SMALL}")
+        was, ran = at.settled(), worker_ns(at.forwarder.pid)
+        got = at.cells(word)
+        now = at.settled()
+        cpu += got["cpu_ns"]
+        if relays:
+            cpu += worker_ns(at.forwarder.pid) - ran
+        cells += now["tx"] - was["tx"] if relays else got["sent"]
+    return cpu / max(1, cells)
+
+
+@stage("dp.veth.udp.aes256gcm.1200")
+def over_sockets(lab):
+    """What forwarding adds to a cell that is dropped where the relay would
+    have got it, in CPU time, whoever's core it is."""
+    at = Place("udp", lab.cores).start_relay("udp")
+    at.relay.routes_packets()
+    sink(at.right, "vx0")
+    relay, kernel = Samples(), Samples()
+    for _ in repeats(TURNS, 60):
+        costs = {}
+        for word, where in (("trains", "near"), ("packets", "far")):
+            at.cells(where)
+            sink(at.relay, "rl", False)
+            before = at.arrived()
+            costs[word] = spent(at, word, where == "near")
+            if where == "far" and \
+                    at.arrived() - before < SMALL * SMALL_SHOTS:
+                kernel.fail("the kernel did not forward all of them")
+            sink(at.relay, "rl")
+            costs[word] -= spent(at, word, False)
+        for word, into in (("trains", relay), ("packets", kernel)):
+            if costs[word] > 0:
+                into.add(1e9 / costs[word])
+            else:
+                into.fail("it cost nothing: something else was measured")
+    stopped(at)
+    emit(lab, "dp.veth.udp.aes256gcm.1200", relay, "cells/s",
+         "the kernel's forwarding, packet by packet", kernel, size=SIZE,
+         counted="by CPU time over that of cells dropped on arrival")
+
+
+if __name__ == "__main__":
+    sys.exit(measure.main("cells", Lab))
