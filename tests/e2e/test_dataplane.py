@@ -44,6 +44,7 @@ STATUS = re.findall(r"^\tX\((\w+),", open(os.path.join(
     TOP, "dataplane/base/status.h"), encoding="ascii").read(), re.M)
 STATS_NAMES = ("rx_cells rx_bytes tx_cells tx_bytes forwarded backwarded up "
                "down injected busy_ns spin_ns blocked_ns ring_full").split()
+WORKER_IS = 71
 SLOTS, SLOT, RING = 1024, 2048, 192
 
 

@@ -101,8 +101,10 @@ class XdpClient(Client):
     def about(self):
         self.say(dp.STATS)
         kind, _, body = self.hear()
+        while kind == dp.WORKER_IS:
+            kind, _, body = self.hear()
         assert kind == dp.STATS_ARE
-        at_ = 8 * (len(dp.STATUS) + len(dp.STATS_NAMES)) + 8
+        at_ = 8 * (len(dp.STATUS) + len(dp.STATS_NAMES)) + 16
         way = struct.unpack_from("@4Q", body, at_)
         xdp = struct.unpack_from("@16Q", body, at_ + 32)
         ifs = []
