@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/worker/stack.h"
 
 #define WATCH_MS      ((int)(WORKER_STALL_NS / VX6_MS / 2))
 #define WATCH_IDLE_MS 1000
@@ -19,6 +20,7 @@ enum vx6_status control_init(struct control *c, int listen_fd,
 			     const struct abi_welcome *welcome, struct log *log)
 {
 	memset(c, 0, sizeof(*c));
+	stack_start();
 	c->w = w;
 	c->workers = welcome->workers;
 	c->log = log;
@@ -110,12 +112,12 @@ static void say_done(struct control *c, uint32_t seq, enum vx6_status st)
 
 static void say_stall(struct control *c, unsigned k)
 {
-	char ms[LOG_NUM], worker[LOG_NUM];
+	char ms[LOG_NUM], worker[LOG_NUM], stack[STACK_TEXT];
 	uint64_t stalled_ns = c->watch[k].stalled_ns;
 
 	log_say(c->log, LOG_ERROR, "worker", "stall", "ms",
 		log_num(ms, stalled_ns / VX6_MS), "worker", log_num(worker, k),
-		LOG_END);
+		"stack", stack_of(c->w[k]->thread, stack), LOG_END);
 	if (c->state != CONTROL_LIVE || !c->subscribed || c->own_waits)
 		return;
 	c->own = (struct abi_msg){

@@ -22,6 +22,7 @@
 #include "dataplane/worker/control.h"
 #include "dataplane/worker/worker.h"
 #include "tests/support/dp_path.h"
+#include "tests/support/in_stack.h"
 
 /* ---- queue ---- */
 
@@ -607,6 +608,8 @@ static void a_hanging_worker_is_reported(void **state)
 		control_step(&c, now += 200 * VX6_MS);
 	assert_true(read(fd[0], text, sizeof(text) - 1) > 0);
 	assert_non_null(strstr(text, " error worker stall ms="));
+	assert_non_null(strstr(text, " stack=\""));
+	assert_true(in_stack(text, "test_worker", (uintptr_t)stuck_rx));
 	for (unsigned i = 0; i < 100000; i++)
 		sem_post(&go_on);
 	worker_stop(worker);
