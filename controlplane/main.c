@@ -154,10 +154,12 @@ static void say_sandbox(const struct sandbox_is *is)
 		 log_str("filter", is->filter ? "yes" : "no"),
 		 log_u64("landlock", (uint64_t)is->landlock));
 	if (!is->filter || is->landlock == 0)
-		log_warn("sandbox", "incomplete",
-			 log_str("hint",
-				 "this kernel lacks a part of it: `vx6 doctor` "
-				 "says which, and what it takes"));
+		log_warn(
+			"sandbox", "incomplete",
+			log_str("hint",
+				"this kernel lacks a part of it: boot one with "
+				"CONFIG_SECCOMP_FILTER and with landlock in "
+				"lsm="));
 }
 
 /* All is open: from here on no capability, no other files, no programs. */

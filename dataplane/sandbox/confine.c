@@ -136,6 +136,9 @@ static bool may_move_out(void)
 	(READ | LANDLOCK_ACCESS_FS_WRITE_FILE |                                \
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |        \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_TRUNCATE)
+#define TREE                                                                   \
+	(WRITE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
+	 LANDLOCK_ACCESS_FS_REFER)
 /* Those that make sense for something that is no directory. */
 #define OF_FILE                                                                \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
@@ -171,9 +174,11 @@ static struct landlock_ruleset_attr handled(int version)
 
 static bool allow(int rules, const struct sandbox_place *p, uint64_t known)
 {
+	static const uint64_t access[] = { [SANDBOX_READ] = READ,
+					   [SANDBOX_WRITE] = WRITE,
+					   [SANDBOX_TREE] = TREE };
 	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = (p->how == SANDBOX_READ ? READ : WRITE) &
-				  known,
+		.allowed_access = access[p->how] & known,
 		.parent_fd = open(p->path, O_PATH | O_CLOEXEC),
 	};
 	struct stat st;

@@ -187,6 +187,8 @@ static int load(const struct sandbox *s)
 	if (err == 0)
 		err = add_all(ctx, s->call, s->call_cnt);
 	if (err == 0)
+		err = add_all(ctx, s->more, s->more_cnt);
+	if (err == 0)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return err;
@@ -262,6 +264,7 @@ void sandbox_print(const struct sandbox *s, FILE *to)
 {
 	fprintf(to, "# system calls of %s\n", s->who);
 	print(s->call, s->call_cnt, to);
+	print(s->more, s->more_cnt, to);
 	fputs("# system calls of every process of vx6\n", to);
 	print(sandbox_common, sandbox_common_cnt, to);
 	fputs("# files\n", to);

@@ -69,7 +69,8 @@ extern const unsigned sandbox_common_cnt;
 /* What may be done below a path.  One that is not there is left out. */
 enum sandbox_how {
 	SANDBOX_READ = 1, /* files and directories */
-	SANDBOX_WRITE     /* besides: make, write and remove files, sockets */
+	SANDBOX_WRITE,    /* besides: make, write and remove files, sockets */
+	SANDBOX_TREE      /* besides: directories */
 };
 
 struct sandbox_place {
@@ -81,6 +82,8 @@ struct sandbox {
 	const char *who; /* the program */
 	const struct sandbox_call *call;
 	unsigned call_cnt;
+	const struct sandbox_call *more; /* a second table; may be none */
+	unsigned more_cnt;
 	const struct sandbox_place *place;
 	unsigned place_cnt;
 	uint64_t keep;   /* capabilities, bits of linux/capability.h */

@@ -664,16 +664,19 @@ static void serve(struct dp *dp, int stop_fd)
 
 static void say_sandbox(const struct dp *dp, const struct sandbox_is *is)
 {
+	bool none = !af_xdp_is(main_port(dp));
+
 	char version[LOG_NUM];
 
-	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities", "none",
-		"filter", is->filter ? "yes" : "no", "landlock",
+	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities",
+		none ? "none" : "of af_xdp", "filter",
+		is->filter ? "yes" : "no", "landlock",
 		log_num(version, (uint64_t)is->landlock), "root",
 		is->empty_root ? "empty" : "the host's", LOG_END);
 	if (!is->filter || is->landlock == 0)
 		log_say(dp->log, LOG_WARN, "sandbox", "incomplete", "hint",
-			"this kernel lacks a part of it: `vx6 doctor` says "
-			"which, and what it takes",
+			"this kernel lacks a part of it: boot one with "
+			"CONFIG_SECCOMP_FILTER and with landlock in lsm=",
 			LOG_END);
 }
 
@@ -699,7 +702,8 @@ static enum vx6_status start(struct dp *dp, char why[DP_WHY])
 /* Threads inherit what is done before them; the filter is put on all. */
 static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 {
-	const struct sandbox s = dp_sandbox(dp->o.json);
+	const struct sandbox s = dp_sandbox(dp->o.json,
+					    af_xdp_is(main_port(dp)));
 	struct sandbox_is is;
 	enum vx6_status st = sandbox_confine(&s, &is, why);
 
@@ -716,8 +720,8 @@ static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	bool boxed = dp->o.sandbox && !af_xdp_is(main_port(dp)) &&
-		     dp->dpdk.cnt == 0;
+	/* what DPDK's drivers do is their own affair, and in no table */
+	bool boxed = dp->o.sandbox && dp->dpdk.cnt == 0;
 	enum vx6_status st;
 
 	dp->manager_fd = manager_open();

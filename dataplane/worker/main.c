@@ -35,7 +35,8 @@ static int fail(const char *why, int status)
 /* What is asked of the program and not of a data plane; -1: nothing. */
 static int only_asked(const struct dp_options *o)
 {
-	const struct sandbox s = dp_sandbox(o->json);
+	const struct sandbox s =
+		dp_sandbox(o->json, o->backend == CONFIG_BACKEND_AF_XDP);
 
 	if (o->help)
 		fputs(dp_options_help(), stdout);

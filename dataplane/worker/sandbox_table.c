@@ -2,9 +2,13 @@
 #include "dataplane/worker/sandbox_table.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_xdp.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,14 +41,93 @@ static const struct sandbox_call call[] = {
 };
 /* clang-format on */
 
-struct sandbox dp_sandbox(bool json)
+/* clang-format off */
+static const struct sandbox_call xdp_call[] = {
+	/* the classifier before an interface, by libbpf and libxdp */
+	CALL(bpf, "maps, programs, links"),
+	CALL(memfd_create, "libbpf keeps a place for a map's descriptor", ARG(1, MFD_CLOEXEC)),
+	CALL(dup3, "libbpf puts the map there", ARG(2, O_CLOEXEC)),
+	CALL(dup3, "libbpf puts the map there", ARG(2, 0)),
+	CALL(fcntl, "libbpf keeps clear of 0, 1 and 2", ARG(1, F_DUPFD_CLOEXEC)),
+	CALL(mmap, "maps that the classifier shares", ARG(2, PROT_WRITE)),
+	CALL(socket, "attaching", ARG(0, AF_NETLINK), ARG(1, SOCK_RAW | SOCK_CLOEXEC)),
+	CALL(setsockopt, "what the kernel says of a refusal", ARG(1, SOL_NETLINK), ARG(2, NETLINK_EXT_ACK)),
+	CALL(bind, "netlink; an AF_XDP socket to its queue"),
+	CALL(getsockname, "netlink's port"),
+	CALL(socket, "names and MTUs of interfaces", ARG(0, AF_INET6), ARG(1, SOCK_DGRAM | SOCK_CLOEXEC)),
+	CALL(socket, "names of interfaces", ARG(0, AF_UNIX), ARG(1, SOCK_DGRAM | SOCK_CLOEXEC)),
+	CALL(ioctl, "the name of an interface", ARG(1, SIOCGIFNAME)),
+	CALL(ioctl, "its MTU", ARG(1, SIOCGIFMTU)),
+	CALL(ioctl, "its number", ARG(1, SIOCGIFINDEX)),
+	CALL(uname, "libbpf: which kernel is it?"),
+	CALL(prlimit64, "libbpf: memory that may be locked", ARG(0, 0), ARG(1, RLIMIT_MEMLOCK)),
+	/* its sockets */
+	CALL(socket, "a queue of an interface", ARG(0, AF_XDP), ARG(1, SOCK_RAW | SOCK_CLOEXEC)),
+	CALL(setsockopt, "room for all frames to be sent", ARG(1, SOL_SOCKET), ARG(2, SO_SNDBUFFORCE)),
+	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_UMEM_REG)),
+	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_UMEM_FILL_RING)),
+	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_UMEM_COMPLETION_RING)),
+	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_RX_RING)),
+	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_TX_RING)),
+	CALL(getsockopt, "where the rings are", ARG(1, SOL_XDP), ARG(2, XDP_MMAP_OFFSETS)),
+	/* files of libbpf and libxdp: Landlock's */
+	CALL(openat, "libxdp's dispatcher, its place and lock"),
+	CALL(open, "as openat"),
+	CALL(statfs, "is it a bpffs?"),
+	CALL(fstatfs, "as statfs"),
+	CALL(stat, "is it there?"),
+	CALL(lstat, "as stat"),
+	CALL(access, "is it there?"),
+	CALL(faccessat, "as access"),
+	CALL(faccessat2, "as access"),
+	CALL(readlink, "as access"),
+	CALL(lseek, "reading the dispatcher"),
+	CALL(pread64, "reading the dispatcher"),
+	CALL(getdents64, "which pins are there?"),
+	CALL(flock, "one libxdp at a time"),
+	CALL(mkdir, "an interface's pins"),
+	CALL(mkdirat, "as mkdir"),
+	CALL(rename, "an interface's pins"),
+	CALL(renameat, "as rename"),
+	CALL(renameat2, "as rename"),
+	CALL(unlink, "pins that are done with"),
+	CALL(unlinkat, "as unlink"),
+	CALL(rmdir, "as unlink"),
+	CALL(geteuid, "libelf, libxdp: who are we?"),
+};
+
+static const struct sandbox_place xdp_place[] = {
+	{ "/sys/fs/bpf", "libxdp's pins", SANDBOX_TREE },
+	{ "/sys/kernel/btf", "the kernel's types", SANDBOX_READ },
+	{ "/sys/devices/system/cpu", "how many CPUs?", SANDBOX_READ },
+	{ "/usr/lib", "libxdp's dispatcher", SANDBOX_READ },
+	{ "/proc/self", "libbpf: what a descriptor is", SANDBOX_READ },
+};
+/* clang-format on */
+
+/* The last is root's alone and the unit never has it: without it libxdp's
+ * dispatcher is neither made nor left. */
+static const int xdp_caps[] = { CAP_NET_ADMIN, CAP_NET_RAW,  CAP_BPF,
+				CAP_PERFMON,   CAP_IPC_LOCK, CAP_SYS_ADMIN };
+
+struct sandbox dp_sandbox(bool json, bool af_xdp)
 {
-	return (struct sandbox){ .who = "vx6-dataplane",
-				 .call = call,
-				 .call_cnt = VX6_COUNT(call),
-				 .empty_root = true,
-				 .json = json,
-				 .log_fd = STDERR_FILENO };
+	struct sandbox s = { .who = "vx6-dataplane",
+			     .call = call,
+			     .call_cnt = VX6_COUNT(call),
+			     .json = json,
+			     .log_fd = STDERR_FILENO };
+
+	s.empty_root = !af_xdp;
+	if (!af_xdp)
+		return s;
+	s.more = xdp_call;
+	s.more_cnt = VX6_COUNT(xdp_call);
+	s.place = xdp_place;
+	s.place_cnt = VX6_COUNT(xdp_place);
+	for (unsigned i = 0; i < VX6_COUNT(xdp_caps); i++)
+		s.keep |= UINT64_C(1) << xdp_caps[i];
+	return s;
 }
 
 uint64_t dp_sandbox_may(void)
