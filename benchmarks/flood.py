@@ -30,7 +30,7 @@ import netlab
 from netlab import forge
 from netlab.seen import linked, refusals
 
-PACE = 200_000     # frames a second
+PACE = 100_000     # frames a second
 CREATE_PACE = 2_000
 TURNS = 5
 TRANSFER_S = 2
