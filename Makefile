@@ -357,7 +357,7 @@ fuzz: $(call chosen_fuzz,$(fuzzers_fuzz)) ## libFuzzer on every target; F=name, 
 			-artifact_prefix=$(BUILD)/fuzz/found/$$n- \
 			$(BUILD)/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
-install: $(progs_main) ## programs, units, manual pages; DESTDIR=, PREFIX=
+install: $(progs_main) $(so_main) ## programs, units, manual pages; DESTDIR=, PREFIX=
 	$(Q)image/install $(BUILD)/bin '$(DESTDIR)' '$(PREFIX)'
 
 uninstall: ## takes out what make install put there

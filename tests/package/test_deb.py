@@ -138,7 +138,7 @@ def two_builds_are_the_same_bytes():
     again = build("again")
     names = debs(built())
     tap.equal(debs(again), names)
-    tap.equal(len(names), 2, "vx6 and vx6-dbgsym")
+    tap.equal(len(names), 4, "vx6, vx6-dpdk and their -dbgsym")
     for name in names:
         with open(os.path.join(built(), name), "rb") as a, \
                 open(os.path.join(again, name), "rb") as b:
@@ -167,6 +167,21 @@ def it_holds_what_it_should():
 
 
 # ---- installed ----
+
+@tap.test
+def dpdk_is_a_package_of_its_own():
+    """Who installs vx6 gets nothing of DPDK."""
+    def field(name, what):
+        deb = next(d for d in debs(built()) if d.startswith(name + "_"))
+        return subprocess.run(
+            ["dpkg-deb", what, os.path.join(built(), deb)] +
+            (["Depends"] if what == "-f" else []),
+            capture_output=True, text=True, check=True).stdout
+    tap.absent(field("vx6", "-f"), "librte")
+    tap.absent(field("vx6", "-c"), "dpdk")
+    tap.within(field("vx6-dpdk", "-f"), "librte-eal")
+    tap.within(field("vx6-dpdk", "-c"), "./usr/lib/vx6/vx6-port-dpdk.so")
+
 
 @tap.test
 def installing_starts_nothing():
@@ -391,6 +406,7 @@ def what_make_install_puts_make_uninstall_takes():
                           for d, _, names in os.walk(root) for f in names})
         with_gz = {f.removeprefix("/usr").removesuffix(".gz") for f in FILES
                    if "changelog" not in f}
+        with_gz.add("/lib/vx6/vx6-port-dpdk.so")
         tap.equal(found[-2], with_gz, prefix)
         tap.equal(found[-1], set(), prefix)
     done = subprocess.run([tool, BIN, root, "usr"], capture_output=True,

@@ -331,6 +331,7 @@ static void strangers_do_not_get_in(void **state)
 	(void)state;
 	NEED_NET();
 	twonet_run(&net, false, "ip link set t0 address 02:00:00:00:00:11");
+	twonet_run(&net, true, "ip neigh flush dev t0");
 	p = open_on("net_af_packet1,iface=t0");
 	wire = twonet_wire(&net, 0);
 	memcpy(l.mac, (uint8_t[]){ 2, 0, 0, 0, 0, 0x11 }, 6);
@@ -366,6 +367,68 @@ static void strangers_do_not_get_in(void **state)
 	close_ports();
 }
 
+/* ---- memory ---- */
+
+/* With every frame in the worker's hands nothing arrives; with frames given
+ * back it goes on. */
+static void without_frames_it_loses_and_goes_on(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	static struct net_frame *held[FRAMES + NET_BURST];
+	struct net_frame *f[NET_BURST];
+	uint32_t n = 0;
+	struct port *p;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("net_af_packet2,iface=t0");
+	fd = twonet_udp(&net, &peer);
+	for (unsigned turns = 0; turns < 64; turns++) {
+		assert_int_equal(turn(p, f), 0);
+		while ((held[n] = port_take(p)) != NULL)
+			n++;
+	}
+	assert_true(n >= FRAMES - 2 * NET_BURST);
+	for (unsigned i = 0; i < 8; i++)
+		send_cell(fd, &self, 100, i);
+	assert_int_equal(turn(p, f), 0);
+	port_give(p, held, n);
+	send_cell(fd, &self, 333, 7);
+	UNTIL(p, p->rx_xsk > 0);
+	assert_int_equal(api->away(p), 0);
+	close(fd);
+	close_ports();
+}
+
+/* ---- a device that the kernel does not see ---- */
+
+/* What leaves the ring comes in by it; the kernel has the tap alone. */
+static void a_ring_has_a_tap(void **state)
+{
+	struct vx6_addr to;
+	struct port *p;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("net_ring0");
+	twonet_run(&net, false,
+		   "ip addr add 10.78.0.1/24 dev vx6k0; ip neigh "
+		   "add 10.78.0.2 lladdr 02:00:00:00:00:22 dev "
+		   "vx6k0");
+	assert_int_equal(vx6_addr_parse(&to, "10.78.0.2:4243"), VX6_OK);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	/* to a MAC that is not ours: out by the tap, round the ring, passed */
+	send_cell(fd, &to, 100, 1);
+	UNTIL(p, passed(p) > 0);
+	close(fd);
+	assert_int_equal(api->away(p), 0);
+	close_ports();
+}
+
 static int setup(void **state)
 {
 	const char *build = getenv("VX6_BUILD");
@@ -391,6 +454,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(af_packet_carries_cells, end_ports),
 		cmocka_unit_test_teardown(strangers_do_not_get_in, end_ports),
+		cmocka_unit_test_teardown(without_frames_it_loses_and_goes_on,
+					  end_ports),
+		cmocka_unit_test_teardown(a_ring_has_a_tap, end_ports),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
