@@ -580,6 +580,25 @@ static bool if_can(const struct doctor_if *i)
 	       (i->features & XDP_NATIVE) == XDP_NATIVE;
 }
 
+static void judge_dpdk(const struct doctor_facts *f, struct doctor_report *r)
+{
+	if (f->carries[0] == '\0') {
+		add(r, "backend", DOCTOR_WARN,
+		    "dpdk is asked for, and no data plane runs that has it");
+		remedy(r, "install vx6-dpdk, start vx6-dataplane, and see what "
+			  "its log says");
+	} else if (strcmp(f->carries, "dpdk") != 0) {
+		add(r, "backend", DOCTOR_FAIL,
+		    "dpdk is asked for, and %s carries the cells", f->carries);
+		remedy(r, "restart vx6-dataplane");
+	} else if (f->huge_free == 0) {
+		add(r, "backend", DOCTOR_OK,
+		    "dpdk; no huge page is free (sysctl vm.nr_hugepages)");
+	} else {
+		add(r, "backend", DOCTOR_OK, "dpdk");
+	}
+}
+
 static void judge_backend(const struct doctor_facts *f, const struct config *c,
 			  struct doctor_report *r)
 {
@@ -590,6 +609,10 @@ static void judge_backend(const struct doctor_facts *f, const struct config *c,
 	if (!c->data.enabled) {
 		add(r, "backend", DOCTOR_OK,
 		    "data.enabled is false: this node forwards nothing");
+		return;
+	}
+	if (c->data.backend == CONFIG_BACKEND_DPDK) {
+		judge_dpdk(f, r);
 		return;
 	}
 	for (unsigned i = 0; i < f->if_cnt && on == NULL; i++)

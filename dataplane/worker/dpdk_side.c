@@ -13,7 +13,6 @@ _Static_assert(CONFIG_DPDK_PORTS_MAX == DPDK_DEVICES &&
 	       "one size");
 _Static_assert(RELAY_WORKERS <= DPDK_QUEUES, "a queue each");
 _Static_assert(DPDK_DEVICES <= ABI_IF_CNT, "each can be told");
-_Static_assert(sizeof(char[DP_WHY]) >= sizeof(char[DPDK_WHY]), "it fits");
 
 static void say(void *ctx, bool warn, const char *event, const char *device,
 		const char *text)
@@ -44,15 +43,16 @@ void dpdk_side_init(struct dpdk_side *s, const struct dp_options *o,
 enum vx6_status dpdk_side_open(struct dpdk_side *s, struct port **out,
 			       const struct port_opts *po, char why[DP_WHY])
 {
-	enum vx6_status st;
+	char said[DPDK_WHY] = "";
+	enum vx6_status st = VX6_UNSUPPORTED;
 
 	*out = NULL;
 	if (s->api == NULL)
-		s->api = dpdk_load(NULL, why);
-	if (s->api == NULL)
-		return VX6_UNSUPPORTED;
+		s->api = dpdk_load(NULL, said);
 	s->o.queue = s->cnt;
-	st = s->api->open(out, po, &s->o, why);
+	if (s->api != NULL)
+		st = s->api->open(out, po, &s->o, said);
+	snprintf(why, DP_WHY, "%s", said);
 	if (st == VX6_OK)
 		s->port[s->cnt++] = *out;
 	return st;

@@ -120,6 +120,8 @@ static void all_is_well(void **state)
 		what;                                                          \
 	}
 
+BREAK(no_dpdk,
+      (h->c.data.backend = CONFIG_BACKEND_DPDK, memcpy(h->f.carries, "udp", 4)))
 BREAK(denied, h->f.vx6d_denied = true)
 BREAK(plane_waits, memcpy(h->f.plane, "waiting", 8))
 BREAK(state_hidden, h->f.state.there = DOCTOR_UNKNOWN)
@@ -227,6 +229,7 @@ static const struct {
 	{ no_jit, "bpf jit", W, "interpreted", "bpf_jit_enable=1" },
 	{ open_bpf, "unprivileged bpf", W, "every user", "unprivileged_bpf_disabled=2" },
 	{ no_route, "route", W, "none leads out", "ip route add" },
+	{ no_dpdk, "backend", F, "dpdk is asked for", "restart" },
 	{ nowhere, "backend", F, "cannot be had", "data.backend udp" },
 	{ no_zerocopy, "xdp eth0", F, "asks for zerocopy", "\"auto\"" },
 	{ refused, "backend", F, "udp carries the cells: no memory", "do what it says" },
