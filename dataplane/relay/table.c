@@ -279,8 +279,7 @@ enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
 	}
 	vx6_link_wipe(&l->link);
 	memset(l, 0, sizeof(*l));
-	if (ours(r, index))
-		note_link(r, index);
+	note_link(r, index);
 	r->link_due[index] = VX6_NEVER;
 	r->links--;
 	return VX6_OK;
@@ -288,16 +287,17 @@ enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
 
 /* ---- links of other workers ---- */
 
-void relay_link_follow(struct relay *r, uint32_t index,
+bool relay_link_follow(struct relay *r, uint32_t index,
 		       const struct vx6_addr *addr, const struct vx6_addr *self)
 {
 	struct relay_link *l = live_link(r, index);
 
 	if (l == NULL)
-		return; /* removed since */
+		return false; /* removed since */
 	assert(!ours(r, index));
 	l->link.addr = *addr;
 	l->self = *self;
+	return true;
 }
 
 struct relay_sent relay_link_tell(struct relay *r, uint32_t index)

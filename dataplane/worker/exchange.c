@@ -116,6 +116,13 @@ static bool take_cell(struct worker *w, const struct hand_slot *s,
 	return true;
 }
 
+/* A port that filters by links' addresses may let in cells of any. */
+static void follow(struct worker *w, const struct hand_slot *s)
+{
+	if (relay_link_follow(w->relay, s->link, &s->peer, &s->self))
+		port_link(w->port, s->link, &s->peer);
+}
+
 unsigned exchange_take(struct worker *w, unsigned from, struct exchange_in *in)
 {
 	const struct hand_slot *s;
@@ -124,8 +131,7 @@ unsigned exchange_take(struct worker *w, unsigned from, struct exchange_in *in)
 	in->cell_cnt = in->join_cnt = in->up_cnt = 0;
 	while (n < RELAY_BURST && (s = hand_peek(w->from[from])) != NULL) {
 		if (s->kind == HAND_LINK)
-			relay_link_follow(w->relay, s->link, &s->peer,
-					  &s->self);
+			follow(w, s);
 		else if (s->kind == HAND_SENT)
 			relay_link_heard(w->relay, s->link, &s->sent);
 		else if (!take_cell(w, s, in))
@@ -168,6 +174,10 @@ static void tell_one(struct worker *w, uint32_t index,
 	unsigned owner = relay_owner(w->peers, index);
 	struct hand_slot what = { .kind = HAND_SENT, .link = index };
 
+	if (addr == NULL) { /* the others know by the control thread */
+		port_link(w->port, index, NULL);
+		return;
+	}
 	if (owner != self(w)) {
 		what.sent = relay_link_tell(w->relay, index);
 		if (what.sent.cells > 0)
@@ -175,8 +185,6 @@ static void tell_one(struct worker *w, uint32_t index,
 		return;
 	}
 	port_link(w->port, index, addr);
-	if (addr == NULL)
-		return; /* the others are told by the control thread */
 	what.kind = HAND_LINK;
 	what.peer = *addr;
 	what.self = w->relay->link[index].self;

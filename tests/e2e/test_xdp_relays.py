@@ -215,6 +215,19 @@ def udp_and_af_xdp_relays_share_a_path():
     assert about[1]["way"]["rx_sock"] >= 200, about[1]
 
 
+@tap.test
+def af_xdp_relays_of_two_workers():
+    """The first worker has the queues; the other's links are let in, too."""
+    two = ("--port", "af_xdp", "--workers", "2")
+    path = NetPath(args=[two, two, two])
+    path.there_and_back(100)
+    for c in path.clients:
+        drops, n = c.stats()
+        assert n["forwarded"] == 100 and n["backwarded"] == 100, n
+        assert not any(drops.values()), drops
+        assert c.about()["way"]["rx_xsk"] > 190
+
+
 def garbage_from(net, to, n):
     """Sends n datagrams that are no cells of ours, and returns how many
     bytes long none of them was."""
