@@ -32,6 +32,7 @@
 /* What an attempt finds here, made before the sandbox. */
 static struct {
 	pid_t parent;
+	uid_t other;         /* no user that we are */
 	const void *parents; /* memory that the parent has as well */
 	struct sockaddr_un abstract;
 	socklen_t abstract_len;
@@ -176,8 +177,8 @@ static bool try_exec_protect(void)
 /* The thread's own, past the C library, which would ask the others too. */
 static bool try_set_user(void)
 {
-	return syscall(SYS_setresuid, geteuid() + 1, geteuid() + 1,
-		       geteuid() + 1) == 0;
+	return syscall(SYS_setresuid, before.other, before.other,
+		       before.other) == 0;
 }
 
 static bool try_set_caps(void)
@@ -384,6 +385,7 @@ static bool prepare(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	before.parent = getpid();
+	before.other = geteuid() + 1;
 	before.parents = here;
 	before.abstract.sun_family = AF_UNIX;
 	before.abstract_len =

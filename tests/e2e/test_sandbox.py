@@ -79,7 +79,7 @@ def and_to_an_ordinary_user():
 def the_call_is_named():
     for program in PROGRAMS:
         _, err = judge(program)
-        for name in ("execve", "ptrace", "io_uring_setup", "mprotect"):
+        for name in ("setresuid", "setns", "io_uring_setup", "mprotect"):
             tap.true(re.search(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error "
                                rf"sandbox forbidden syscall={name} number=\d+ ",
                                err, re.M), f"{program}: {name}\n{err}")
@@ -124,7 +124,8 @@ def the_data_plane_has_nothing_left():
     tap.after(plane.end)
     check_process(plane.proc.pid)
     tap.within(plane.text(), "sandbox on capabilities=none filter=yes")
-    if os.geteuid() == 0:
+    # a sanitizer's runtime reads files
+    if os.geteuid() == 0 and "/san/" not in command.BIN + "/":
         tap.equal(os.listdir(f"/proc/{plane.proc.pid}/root"), [],
                   "its root directory")
 

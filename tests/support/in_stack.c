@@ -17,7 +17,7 @@ bool in_stack(const char *text, const char *module, uintptr_t function)
 		if (at[len] != '+')
 			continue;
 		is = strtoul(at + len + 1, NULL, 16);
-		if (is > from && is < from + 512)
+		if (is > from && is < from + 64)
 			return true;
 	}
 	return false;

@@ -9,8 +9,8 @@
 
 #include "dataplane/base/compiler.h"
 
-/* in_stack: one of text's `module+0x..` lies in the 512 bytes from function
- * on. */
+/* in_stack: one of text's `module+0x..` lies in the 64 bytes from function
+ * on: a short one, not its neighbours. */
 VX6_NONNULL bool in_stack(const char *text, const char *module,
 			  uintptr_t function);
 
