@@ -326,8 +326,17 @@ static bool program(const char *run_dir)
 
 static bool mac_of(uint8_t out[6], const char *text)
 {
-	return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &out[0], &out[1],
-		      &out[2], &out[3], &out[4], &out[5]) == 6;
+	char *end;
+
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned long v = strtoul(text, &end, 16);
+
+		if (end == text || v > 0xff || *end != (i < 5 ? ':' : '\0'))
+			return false;
+		out[i] = (uint8_t)v;
+		text = end + 1;
+	}
+	return true;
 }
 
 static bool open_wire(const char *name)
@@ -377,11 +386,15 @@ static bool set_up(char **argv)
 
 static void command(const char *line)
 {
-	unsigned long long a = 0, b = 0;
-	char name[16] = "";
+	size_t len = strcspn(line, " \n");
+	unsigned long long a, b;
+	char name[16] = "", *at;
 
-	if (sscanf(line, "%15s %llu %llu", name, &a, &b) < 1)
+	if (len == 0 || len >= sizeof(name))
 		return;
+	memcpy(name, line, len);
+	a = strtoull(line + len, &at, 10);
+	b = strtoull(at, NULL, 10);
 	if (strcmp(name, "make") == 0) {
 		g.cnt = a > MOST ? MOST : (unsigned)a;
 		for (unsigned i = 0; i < g.cnt; i++)

@@ -56,6 +56,13 @@ static const struct {
 };
 /* clang-format on */
 
+static bool same(const struct vx6_window *a, const struct vx6_window *b)
+{
+	return a->head.start == b->head.start && a->head.next == b->head.next &&
+	       a->head.word == b->head.word &&
+	       memcmp(&a->ring, &b->ring, sizeof(a->ring)) == 0;
+}
+
 static void each_row_ends_as_told(void **state)
 {
 	(void)state;
@@ -69,12 +76,11 @@ static void each_row_ends_as_told(void **state)
 
 			before = w;
 			if (vx6_window_fresh(&w, ctr) != want ||
-			    memcmp(&w, &before, sizeof(w)) != 0)
+			    !same(&w, &before))
 				fail_msg("%s, step %u: fresh", row[r].name, s);
 			if (vx6_window_record(&w, ctr) != want)
 				fail_msg("%s, step %u", row[r].name, s);
-			if (want != VX6_OK &&
-			    memcmp(&w, &before, sizeof(w)) != 0)
+			if (want != VX6_OK && !same(&w, &before))
 				fail_msg("%s, step %u moved", row[r].name, s);
 		}
 	}
