@@ -344,8 +344,15 @@ $(BUILD)/lint/%.txt: $(BUILD)/clang/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
 	$(Q)tests/lint $*.c $@ $(filter-out -MMD -MP -ffile-prefix-map=%,$(cflags))
 
+linted += $(dpdk_own:%.c=$(BUILD)/lint/%.txt)
+$(dpdk_own:%.c=$(BUILD)/lint/%.txt): $(BUILD)/lint/%.txt: $(BUILD)/clang/pic/%.o .clang-tidy
+	$(call say,TIDY,$*.c)
+	@mkdir -p $(@D)
+	$(Q)tests/lint $*.c $@ $(filter-out -MMD -MP -ffile-prefix-map=%,$(cflags)) $(dpdk_cflags)
+
 check: $(everything_main) $(everything_clang) $(if $(filter check,$(goals)),$(linted)) ## both compilers, linters, format, boundaries
-	$(Q)CC='$(CC)' CFLAGS='$(filter-out -MMD -MP,$(cflags))' tests/check $(BUILD)
+	$(Q)CC='$(CC)' CFLAGS='$(filter-out -MMD -MP,$(cflags))' \
+		DPDK_CFLAGS='$(dpdk_cflags)' tests/check $(BUILD)
 
 mutants: ## break the code on purpose; every breakage must turn a test red
 	$(Q)$(call run_env,$(BUILD)) tests/mutants/run $(M)

@@ -97,7 +97,7 @@ def a_greedy_circuit_leaves_the_others_their_share():
 def two_workers_share_one_rate():
     """Whichever circuits are whose: a worker draws by how many wait."""
     r1 = share(workers=2, upload=True, most=0.15)
-    each = [w["tx_cells"] for w in r1.api("stats")["dataplane"]["workers"]]
+    each = [w["tx_cells"] for w in r1.api("stats")["dataplane"]["placement"]]
     tap.note(f"cells sent by worker: {each}")
     tap.true(all(n > 1000 for n in each), f"both had circuits: {each}")
 
@@ -228,7 +228,12 @@ def a_relay_whose_month_is_spent_hibernates():
 
 
 def nothing_is_forgotten(net):
+    """A vx6d that is told to end has written everything down; one that is
+    killed finds what the data plane's life went on counting."""
     r1 = net["r1"]
+    r1.stop("vx6d")
+    r1.start()
+    r1.ready()
     used = asleep(net)["month_used_bytes"]
     for which in (("vx6d",), ("vx6d", "dataplane")):
         r1.kill(*which)

@@ -121,13 +121,25 @@ static bool huge_pages(void)
 	return n > 0;
 }
 
-/* "0000:03:00.0", with arguments or not. */
+/* "0000:03:00.0" or "03:00.0", with arguments or not. */
 static bool is_pci(const char *device)
 {
-	unsigned a, b, c, d;
+	static const char hex[] = "0123456789abcdefABCDEF";
+	unsigned colons = 0;
 
-	return sscanf(device, "%x:%x:%x.%x", &a, &b, &c, &d) == 4 ||
-	       sscanf(device, "%x:%x.%x", &a, &b, &c) == 3;
+	for (;;) {
+		size_t n = strspn(device, hex);
+
+		if (n == 0)
+			return false;
+		device += n;
+		if (*device == '.')
+			return colons > 0 && colons <= 2 &&
+			       strspn(device + 1, hex) > 0;
+		if (*device++ != ':')
+			return false;
+		colons++;
+	}
 }
 
 /* Devices that nobody named are left alone. */
