@@ -24,7 +24,9 @@ static enum vx6_status cheap(struct peer *p, const struct vx6_msg_create *m,
 	struct node *n = p->node;
 
 	*why = VX6_FAIL_NO_LINK;
-	if (p->link != PEER_LINK_OPEN || m->link != p->index)
+	/* Our data plane may have taken the link and not said so yet: what we
+	 * ask of it next comes after. */
+	if (p->link < PEER_LINK_ADDING || m->link != p->index)
 		return VX6_NO_LINK;
 	*why = VX6_FAIL_HANDSHAKE;
 	if (m->handshake != VX6_HANDSHAKE)
