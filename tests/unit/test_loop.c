@@ -391,6 +391,15 @@ static void *open_gate(void *arg)
 	return NULL;
 }
 
+/* 64 jobs behind a gate that *helper opens. */
+static void start_jobs(struct loop *l, struct jobs *j, pthread_t *helper)
+{
+	sem_init(&j->gate, 0, 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(loop_work(l, job_run, job_done, j), VX6_OK);
+	assert_int_equal(pthread_create(helper, NULL, open_gate, j), 0);
+}
+
 /* loop_close hands every job back, run or not. */
 static void close_hands_jobs_back(void **state)
 {
@@ -399,10 +408,7 @@ static void close_hands_jobs_back(void **state)
 	pthread_t helper;
 
 	(void)state;
-	sem_init(&j.gate, 0, 0);
-	for (int i = 0; i < 64; i++)
-		assert_int_equal(loop_work(l, job_run, job_done, &j), VX6_OK);
-	assert_int_equal(pthread_create(&helper, NULL, open_gate, &j), 0);
+	start_jobs(l, &j, &helper);
 	loop_close(l);
 	pthread_join(helper, NULL);
 	assert_int_equal(j.done + j.cancelled, 64);
@@ -416,10 +422,7 @@ static void jobs_end_before_the_loop(void **state)
 	pthread_t helper;
 
 	(void)state;
-	sem_init(&j.gate, 0, 0);
-	for (int i = 0; i < 64; i++)
-		assert_int_equal(loop_work(l, job_run, job_done, &j), VX6_OK);
-	assert_int_equal(pthread_create(&helper, NULL, open_gate, &j), 0);
+	start_jobs(l, &j, &helper);
 	loop_work_end(l);
 	assert_int_equal(j.done + j.cancelled, 64);
 	pthread_join(helper, NULL);
