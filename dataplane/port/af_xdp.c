@@ -286,7 +286,6 @@ static unsigned af_xdp_rx(struct port *p, struct net_frame *f[], unsigned n)
 static const struct head *head_of(struct af_xdp *a, const struct net_frame *f)
 {
 	struct neigh_way way;
-	struct head *h;
 
 	if (f->link == 0 || f->link >= a->links ||
 	    !neigh_find(a->neigh, f->link, &f->peer, &f->self, &way))
@@ -297,14 +296,7 @@ static const struct head *head_of(struct af_xdp *a, const struct net_frame *f)
 		a->n.renewed++;
 		return NULL;
 	}
-	h = &a->head[f->link];
-	if (vx6_unlikely(memcmp(&h->way, &way, sizeof(way)) != 0)) {
-		h->way = way;
-		way.self.port = a->port.at.port;
-		packet_head_make(&h->head, way.dst_mac, way.src_mac, &way.self,
-				 &way.peer);
-	}
-	return h;
+	return head_fit(&a->head[f->link], &way, a->port.at.port);
 }
 
 static void drop(struct af_xdp *a, struct net_frame *f, enum vx6_status why)

@@ -12,6 +12,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
+#include "dataplane/port/head.h"
 #include "dataplane/port/neigh.h"
 #include "dataplane/port/packet.h"
 
@@ -59,11 +60,6 @@ struct iface { /* the control thread's alone */
 	struct xdp_if *x;
 	uint64_t due_ns, again_ns;
 	char why[AF_XDP_WHY]; /* last said; "": it works */
-};
-
-struct head { /* of one link */
-	struct neigh_way way;
-	struct packet_head head;
 };
 
 struct af_xdp {

@@ -15,6 +15,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/port/dgram.h"
 #include "dataplane/port/dpdk/own.h"
+#include "dataplane/port/head.h"
 #include "dataplane/port/packet.h"
 
 #define ASIDE_EVERY 16u /* calls of rx, then socket and taps are read */
@@ -24,11 +25,6 @@
 #define POOL_USUAL  512u
 #define UNIT        ((size_t)VX6_CACHELINE)
 #define FRAMES_MAX  (1u << 20)
-
-struct head { /* of one link */
-	struct neigh_way way;
-	struct packet_head head;
-};
 
 struct locals { /* addresses that cells may be sent to; none: any */
 	unsigned cnt;
@@ -292,7 +288,6 @@ static unsigned dpdk_rx(struct port *p, struct net_frame *f[], unsigned n)
 static const struct head *head_of(struct dpdk *a, const struct net_frame *f)
 {
 	struct neigh_way way;
-	struct head *h;
 
 	if (f->link == 0 || f->link >= a->links ||
 	    !neigh_find(a->neigh, f->link, &f->peer, &f->self, &way))
@@ -300,14 +295,7 @@ static const struct head *head_of(struct dpdk *a, const struct net_frame *f)
 	if (way.renew || way.slot >= dpdk_node.device_cnt ||
 	    !works(&dpdk_node.device[way.slot]))
 		return NULL;
-	h = &a->head[f->link];
-	if (vx6_unlikely(memcmp(&h->way, &way, sizeof(way)) != 0)) {
-		h->way = way;
-		way.self.port = a->port.at.port;
-		packet_head_make(&h->head, way.dst_mac, way.src_mac, &way.self,
-				 &way.peer);
-	}
-	return h;
+	return head_fit(&a->head[f->link], &way, a->port.at.port);
 }
 
 static void send_one(struct dpdk *a, const struct head *h, struct net_frame *f)
