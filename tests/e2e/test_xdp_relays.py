@@ -14,17 +14,16 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
-from harness import tap  # noqa: E402
+from harness import place, tap  # noqa: E402
+from harness.staged import Staged  # noqa: E402
 from netlab.ns import Namespace, lacking  # noqa: E402
 import test_dataplane as dp  # noqa: E402
 from test_dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
@@ -337,15 +336,14 @@ def run_keeps_the_privilege_that_af_xdp_needs():
     net = Net()
     net.sh("ip link add c0 type veth peer name d0; ip link set c0 up; "
            "ip link set d0 up")
-    place = tempfile.mkdtemp(prefix="vx6-run-")
-    tap.after(shutil.rmtree, place)
-    os.chmod(place, 0o755)
-    config = os.path.join(place, "c.json")
+    where = place.new_open_dir("run")
+    config = os.path.join(where, "c.json")
     with open(config, "w", encoding="ascii") as f:
         json.dump({"data": {"enabled": True, "backend": "af_xdp",
                             "interfaces": ["c0"]},
-                   "state": place + "/state", "run": place + "/run"}, f)
-    vx6 = [os.path.join(dp.BIN, "vx6"), "--config", config]
+                   "state": where + "/state", "run": where + "/run"}, f)
+    # nobody starts the daemons, which stand beside vx6
+    vx6 = [os.path.join(Staged().bin, "vx6"), "--config", config]
     env = dict(os.environ, VX6_LOG="")
 
     def ask(*argv):
@@ -353,9 +351,9 @@ def run_keeps_the_privilege_that_af_xdp_needs():
                               capture_output=True, timeout=dp.WAIT_S)
 
     # the directories are made by `run`, for its user; the identity in them
-    os.mkdir(place + "/state", 0o700)
+    os.mkdir(where + "/state", 0o700)
     assert ask("init").returncode == 0
-    net.sh(f"chown -R nobody {place}/state")
+    net.sh(f"chown -R nobody {where}/state")
     run = subprocess.Popen(net.argv(*vx6, "run", "--user", "nobody"), env=env,
                            stderr=subprocess.PIPE)
 

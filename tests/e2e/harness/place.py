@@ -4,6 +4,7 @@
     /tmp/vx6-e2e-UID/PID-START/        one run: 0700, ours (demo: vx6-demo-)
         pids/PID-START                 what it started and did not end yet
         ...                            nodes, logs, pages
+    /tmp/vx6-e2e-UID-open/PID-START/   0755: what other users have to reach
 
 PID-START is a process id with its start time, which together are never
 used twice.  A run that was killed leaves its directory behind; the next one
@@ -22,6 +23,7 @@ name = "e2e"  # of the directory; set before anything is asked for
 apart = False  # children in process groups of their own: ^C is ours alone
 
 _place = None
+_open_place = None
 _running = {}
 
 
@@ -59,11 +61,12 @@ def _ours(path):
     return st.st_uid == os.geteuid() and not os.path.islink(path)
 
 
-def sweep():
+def sweep(more="", mode=0o700):
     """Removes what runs that are no more left behind; returns where runs
     keep their directories."""
-    base = os.path.join(tempfile.gettempdir(), f"vx6-{name}-{os.geteuid()}")
-    os.makedirs(base, mode=0o700, exist_ok=True)
+    base = os.path.join(tempfile.gettempdir(),
+                        f"vx6-{name}-{os.geteuid()}{more}")
+    os.makedirs(base, mode=mode, exist_ok=True)
     if not _ours(base):
         raise RuntimeError(f"{base} belongs to somebody else: remove it")
     for run in os.listdir(base):
@@ -104,17 +107,34 @@ def new_dir(what):
     return path
 
 
+def new_open_dir(what):
+    """One that every user can enter and read, whatever the umask says."""
+    global _open_place
+    if not _open_place:
+        base = sweep("-open", 0o755)
+        _open_place = os.path.join(base, tag(os.getpid()))
+        os.mkdir(_open_place)
+        os.chmod(base, 0o755)
+        os.chmod(_open_place, 0o755)
+        atexit.register(leave)
+    path = os.path.join(_open_place, what)
+    os.mkdir(path)
+    os.chmod(path, 0o755)
+    return path
+
+
 def leave():
-    """Ends what still runs and removes the directory; VX6_KEEP=1 keeps it."""
-    global _place
+    """Ends what still runs and removes the directories; VX6_KEEP=1 keeps
+    them."""
+    global _place, _open_place
     for p in list(_running):
         end(p)
-    if _place:
+    for path in filter(None, (_place, _open_place)):
         if os.environ.get("VX6_KEEP"):
-            print(f"# kept: {_place}", flush=True)
+            print(f"# kept: {path}", flush=True)
         else:
-            shutil.rmtree(_place, ignore_errors=True)
-    _place = None
+            shutil.rmtree(path, ignore_errors=True)
+    _place = _open_place = None
 
 
 def start(command, log=None, **more):
