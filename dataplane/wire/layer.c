@@ -158,12 +158,17 @@ struct bins {
 
 static void bin_run(const struct bins *b, struct bin *bin)
 {
-	if (bin->n > 0 && b->opening) {
+	if (bin->n > 0 && b->opening)
 		vx6_aead_open_lanes(bin->lane, bin->n, bin->len);
-		for (unsigned i = 0; i < bin->n; i++)
-			bin->op[i]->st = bin->lane[i].ok ? VX6_OK : VX6_BAD_TAG;
-	} else if (bin->n > 0) {
+	else if (bin->n > 0)
 		vx6_aead_seal_lanes(bin->lane, bin->n, bin->len);
+	for (unsigned i = 0; i < bin->n; i++) {
+		struct vx6_layer_op *o = bin->op[i];
+		bool ok = !b->opening || bin->lane[i].ok;
+
+		o->st = ok ? VX6_OK : VX6_BAD_TAG;
+		o->summed = ok;
+		o->sum = bin->lane[i].sum;
 	}
 	bin->n = 0;
 }
@@ -236,6 +241,7 @@ static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
 {
 	size_t len;
 
+	o->summed = false;
 	o->st = VX6_BAD_SIZE;
 	if (vx6_unlikely(o->len < 8u + VX6_LEN_MIN))
 		return;
@@ -298,6 +304,7 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 		struct vx6_layer_op *o = &op[i];
 
 		assert(o->len <= VX6_LEN_MAX - VX6_LEN_MIN);
+		o->summed = false;
 		vx6_h8_put(o->h8, o->ctr, (unsigned)o->kind,
 			   o->len + VX6_LEN_MIN);
 		nonce_of(nonce.of[i], o->key, o->h8);

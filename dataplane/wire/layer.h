@@ -12,6 +12,10 @@
  *            P begins with the next layer's H8, or is the message
  *     seal   .. (8) | P (n) | .. (16)  ->  H8 | C (n + 16)
  *
+ * Whoever sends it on owes it a UDP checksum, and would have to read every
+ * byte again for that: where the cipher has them in registers it sums them
+ * up on the way, for bursts.
+ *
  * A layer knows no counters: who seals owns them, and must never seal
  * twice under one (section 4).
  *
@@ -94,7 +98,17 @@ struct vx6_layer_op {
 	size_t len;         /* open: room in, plaintext out; seal: plaintext */
 	enum vx6_kind kind; /* seal */
 	enum vx6_status st; /* open: as vx6_layer_open answers */
+	bool summed;        /* out: sum says something */
+	uint32_t sum;       /* out, below */
 };
+
+/* sum is that of RFC 1071 over what the call left at h8 + 8 (open: P; seal:
+ * C, its tag included; H8 itself is in neither): 16-bit words counted from
+ * there, each as it lies in memory, an odd last byte with a zero behind.  It
+ * is not folded: any number that is congruent to it modulo 2^16 - 1, and 0
+ * only where all of the words are 0; below 2^31, so that headers can be added
+ * to it without a carry.  Not summed (a cipher that cannot, a cell that did
+ * not open): whoever needs it reads the bytes. */
 
 /* vx6_layer_open_burst and _seal_burst do vx6_layer_open and _seal for each
  * of n cells, and fetch the memory of each while those before it are worked

@@ -215,6 +215,37 @@ static void bare_of(struct vx6_layer_key *k, unsigned suite, uint8_t seed)
 				 VX6_OK);
 }
 
+/* RFC 1071, a word at a time, and folded. */
+static uint16_t plain_sum(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 == 0 ? p[i] : (uint32_t)p[i] << 8;
+	sum = (sum >> 16) + (sum & 0xffffu);
+	return (uint16_t)((sum >> 16) + (sum & 0xffffu));
+}
+
+/* How many were summed; each of them rightly. */
+static unsigned sums(const struct vx6_layer_op op[], unsigned n, size_t more)
+{
+	unsigned summed = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t s = op[i].sum;
+
+		if (!op[i].summed)
+			continue;
+		summed++;
+		assert_int_equal(op[i].st, VX6_OK);
+		assert_true(s < UINT32_C(1) << 31);
+		s = (s >> 16) + (s & 0xffffu);
+		s = (s >> 16) + (s & 0xffffu);
+		assert_int_equal(s, plain_sum(op[i].h8 + 8, op[i].len + more));
+	}
+	return summed;
+}
+
 /* What a burst does is what single calls do, cell by cell; refused ones
  * among them change nothing for the others. */
 static void burst_of(unsigned n)
@@ -252,6 +283,7 @@ static void burst_of(unsigned n)
 	}
 	vx6_layer_seal_burst(op, n);
 	assert_memory_equal(one, many, sizeof(one));
+	(void)sums(op, n, 16);
 
 	for (unsigned i = 0; i < n; i++) {
 		if (i % 7 == 3)
@@ -260,6 +292,7 @@ static void burst_of(unsigned n)
 	}
 	memcpy(one, many, sizeof(one));
 	vx6_layer_open_burst(op, n);
+	(void)sums(op, n, 0);
 	for (unsigned i = 0; i < n; i++) {
 		size_t got = 0, room = i % 11 == 5 ? i % 24 : 512;
 		enum vx6_status want = vx6_layer_open(&l[i / 3 % 3], one[i],
@@ -278,6 +311,53 @@ static void a_burst_is_single_calls(void **state)
 	(void)state;
 	for (unsigned n = 0; n <= BURST; n += n < 3 || n >= 30 ? 1 : 27)
 		burst_of(n);
+}
+
+/* Every length, and each of the sums is there and right; text of zeros has a
+ * sum of 0 and no other. */
+static void sums_at_every_length(unsigned suite)
+{
+	static uint8_t cell[2][8 + PLAIN_MAX + 16];
+	struct vx6_layer l = layer_of(suite, 3);
+
+	for (size_t n = 0; n <= PLAIN_MAX; n++) {
+		struct vx6_layer_op op[2] = { 0 };
+
+		for (unsigned i = 0; i < 2; i++) {
+			op[i] = (struct vx6_layer_op){
+				.key = &l.key,
+				.gcm = &l.gcm,
+				.h8 = cell[i],
+				.ctr = 2 * n + i,
+				.len = n,
+				.kind = VX6_KIND_DATA,
+			};
+			memset(cell[i] + 8, 0, n);
+			if (i == 0)
+				randombytes_buf(cell[i] + 8, n);
+		}
+		vx6_layer_seal_burst(op, 2);
+		assert_int_equal(sums(op, 2, 16), 2);
+		op[0].len = op[1].len = 8 + n + 16;
+		vx6_layer_open_burst(op, 2);
+		assert_int_equal(sums(op, 2, 0), 2);
+		assert_int_equal(op[1].sum, 0);
+		cell[0][8 + n] ^= 1;
+		op[0].len = 8 + n + 16;
+		vx6_layer_open_burst(op, 1);
+		assert_int_equal(op[0].st, VX6_BAD_TAG);
+		assert_false(op[0].summed);
+	}
+}
+
+static void sums_on_the_way(void **state)
+{
+	(void)state;
+	if (!vx6_suite_offers(VX6_SUITE_AEGIS128L)) {
+		print_message("# SKIP cpu: no AES-NI\n");
+		skip();
+	}
+	sums_at_every_length(VX6_SUITE_AEGIS128L);
 }
 
 static void suites_that_are_not_here(void **state)
@@ -314,6 +394,7 @@ int main(void)
 		cmocka_unit_test(the_nonce_is_iv_xor_counter),
 		cmocka_unit_test(the_long_nonce_too),
 		cmocka_unit_test(a_burst_is_single_calls),
+		cmocka_unit_test(sums_on_the_way),
 		cmocka_unit_test(suites_that_are_not_here),
 		cmocka_unit_test(wiped_is_zero),
 	};

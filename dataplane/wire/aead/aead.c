@@ -165,18 +165,39 @@ static void fill(struct vx6_aead_lane *lane[VX6_AEAD_LANES],
 		lane[i] = &m[i < n ? i : 0];
 }
 
+/* RFC 1071, 32 bits at a time. */
+static uint32_t sum_of(const uint8_t *p, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t at = 0; at < len; at += 4) {
+		uint32_t v = 0;
+
+		memcpy(&v, p + at, len - at < 4 ? len - at : 4);
+		sum += v;
+	}
+	sum = (sum >> 32) + (sum & 0xffffffffu);
+	return (uint32_t)((sum >> 16) + (sum & 0xffffu));
+}
+
+static void sum_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
+{
+	for (unsigned i = 0; i < n; i++)
+		m[i].sum = sum_of(m[i].text, len);
+}
+
 void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 {
 	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
 
 	fill(lane, m, n);
-	if (vx6_likely(n > 1 && have_lanes)) {
+	if (vx6_likely(n > 1 && have_lanes))
 		vx6_aegis_seal_lanes(lane, len);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		vx6_aegis_seal(m[i].key, m[i].nonce, m[i].ad, 8, m[i].text,
-			       m[i].text, len);
+	else
+		for (unsigned i = 0; i < n; i++)
+			vx6_aegis_seal(m[i].key, m[i].nonce, m[i].ad, 8,
+				       m[i].text, m[i].text, len);
+	sum_lanes(m, n, len + VX6_AEAD_TAG);
 }
 
 void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
@@ -184,11 +205,11 @@ void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
 
 	fill(lane, m, n);
-	if (vx6_likely(n > 1 && have_lanes)) {
+	if (vx6_likely(n > 1 && have_lanes))
 		vx6_aegis_open_lanes(lane, len);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		m[i].ok = vx6_aegis_open(m[i].key, m[i].nonce, m[i].ad, 8,
-					 m[i].text, m[i].text, len);
+	else
+		for (unsigned i = 0; i < n; i++)
+			m[i].ok = vx6_aegis_open(m[i].key, m[i].nonce, m[i].ad,
+						 8, m[i].text, m[i].text, len);
+	sum_lanes(m, n, len);
 }

@@ -124,6 +124,9 @@ struct vx6_aead_lane {
 	const uint8_t *ahead; /* fetched on the way, as many bytes: the text
 				 that comes next; NULL: nothing does */
 	bool ok;              /* opened: the tag is right, or text is zeros */
+	uint32_t sum;         /* of text, sealed: with its tag, as 16-bit
+				 words that lie in memory (RFC 1071), below
+				 2^31 and not folded */
 };
 
 /* vx6_aead_seal_lanes and _open_lanes do n (1..VX6_AEAD_LANES) messages of
