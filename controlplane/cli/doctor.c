@@ -81,7 +81,8 @@ CLI_RUN(cli_doctor)
 	(void)args;
 	if (code != CLI_OK)
 		return code;
-	doctor_look(&cli->cfg, &facts);
+	doctor_look(&cli->cfg, cli->config_there ? cli->config_path : NULL,
+		    &facts);
 	doctor_judge(&facts, &cli->cfg, &report);
 	clean(&report);
 	if (cli->json)

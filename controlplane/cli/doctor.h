@@ -8,8 +8,10 @@
  *     doctor_look            facts            doctor_judge
  *     /proc, /sys, netlink --struct--> pure, --struct--> findings --> table
  *     ethtool, vx6d's socket           no I/O                         JSON
+ *     the daemons' programs
  *
- * Nothing is changed, no port is opened and no packet sent: what a check
+ * Nothing is changed, no port is opened and no packet sent; the daemons are
+ * asked what would confine them, and do no more than say it.  What a check
  * cannot see without privilege it calls unknown, and says who can.
  *
  * A finding is ok, a warning (it works, less well) or a failure (it will
@@ -34,6 +36,7 @@
 #define DOCTOR_CHECK    28u
 #define DOCTOR_TEXT     256u
 #define DOCTOR_NAME     32u
+#define DOCTOR_BOXES    2u
 
 enum doctor_word { DOCTOR_UNKNOWN, DOCTOR_NO, DOCTOR_YES };
 
@@ -71,6 +74,14 @@ struct doctor_file { /* the state directory, the identity */
 	uid_t uid;
 };
 
+struct doctor_box {            /* what confines a daemon, as it says itself */
+	const char *program;   /* NULL: there is none in this configuration */
+	enum doctor_word told; /* no: it is not beside vx6 */
+	unsigned calls;        /* of the system, which it may make */
+	char files[DOCTOR_TEXT / 2]; /* "read /a, write /b"; "" = none */
+	char caps[DOCTOR_TEXT / 2];  /* "CAP_BPF, .."; "" = none */
+};
+
 struct doctor_facts {
 	char release[65];
 	unsigned version[2]; /* 6, 12 */
@@ -102,7 +113,10 @@ struct doctor_facts {
 	unsigned port_cnt;
 	struct doctor_if ifs[DOCTOR_IFS];
 	unsigned if_cnt;
-	bool routed; /* a default route is there */
+	bool routed;              /* a default route is there */
+	int landlock;             /* version of its interface, 0 = none */
+	enum doctor_word filters; /* of system calls */
+	struct doctor_box box[DOCTOR_BOXES];
 };
 
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
@@ -126,12 +140,18 @@ VX6_NONNULL void doctor_judge(const struct doctor_facts *facts,
 			      const struct config *cfg,
 			      struct doctor_report *out);
 
-/* doctor_look gathers the facts for cfg, whose directories are filled. */
-VX6_NONNULL void doctor_look(const struct config *cfg,
-			     struct doctor_facts *out);
+/* doctor_look gathers the facts for cfg, whose directories are filled.
+ * file is where it was read from; NULL: nowhere. */
+VX6_NONNULL_ARGS(1, 3)
+void doctor_look(const struct config *cfg, const char *file,
+		 struct doctor_facts *out);
 
-/* Parts of doctor_look: the interfaces (f->ifs), the ports (f->port).  Both
- * come after what vx6d says of itself. */
+/* Parts of doctor_look: what would confine the daemons; the interfaces
+ * (f->ifs), the ports (f->port).  The latter two come after what vx6d says of
+ * itself. */
+VX6_NONNULL_ARGS(1, 3)
+void doctor_look_boxes(const struct config *cfg, const char *file,
+		       struct doctor_facts *f);
 VX6_NONNULL void doctor_look_ifs(const struct config *cfg,
 				 struct doctor_facts *f);
 VX6_NONNULL void doctor_look_ports(const struct config *cfg,
@@ -142,6 +162,10 @@ VX6_NONNULL void doctor_look_ports(const struct config *cfg,
 /* doctor_read reads at most len - 1 bytes of a file below /proc or /sys and
  * ends them with NUL; false (and "") when it cannot. */
 VX6_NONNULL bool doctor_read(const char *path, char *out, size_t len);
+
+/* doctor_read_box takes apart what a daemon says to --print-sandbox, in
+ * place, and fills *b but for program and told. */
+VX6_NONNULL void doctor_read_box(char *table, struct doctor_box *b);
 
 /* doctor_split cuts a line of such a file at blanks, in place, into at most
  * most words, and returns how many; doctor_hex reads a whole word. */

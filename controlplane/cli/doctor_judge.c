@@ -572,6 +572,57 @@ static void judge_ifs(const struct doctor_facts *f, const struct config *c,
 	}
 }
 
+/* ---- what confines the daemons ---- */
+
+static void judge_box(const struct doctor_box *b, struct doctor_report *r)
+{
+	char check[DOCTOR_CHECK];
+
+	snprintf(check, sizeof(check), "sandbox %.18s", b->program);
+	if (b->told == DOCTOR_YES) {
+		add(r, check, DOCTOR_OK,
+		    "%u system calls; files: %s; capabilities: %s", b->calls,
+		    b->files[0] != '\0' ? b->files : "none",
+		    b->caps[0] != '\0' ? b->caps : "none");
+	} else if (b->told == DOCTOR_NO) {
+		add(r, check, DOCTOR_WARN,
+		    "%s is not beside vx6, and cannot be asked", b->program);
+		remedy(r, "install it beside vx6");
+	} else {
+		add(r, check, DOCTOR_WARN, "%s does not say what confines it",
+		    b->program);
+		remedy(r, "%s --print-sandbox tells why", b->program);
+	}
+}
+
+static void judge_sandbox(const struct doctor_facts *f, const struct config *c,
+			  struct doctor_report *r)
+{
+	(void)c;
+	if (f->filters == DOCTOR_NO) {
+		add(r, "seccomp", DOCTOR_WARN,
+		    "this kernel has no filters of system calls: the daemons "
+		    "may make any");
+		remedy(r, "use a kernel with CONFIG_SECCOMP_FILTER, as "
+			  "Debian's is");
+	} else {
+		add(r, "seccomp", DOCTOR_OK, "the kernel filters system calls");
+	}
+	if (f->landlock == 0) {
+		add(r, "landlock", DOCTOR_WARN,
+		    "this kernel has no Landlock: vx6d may open whatever its "
+		    "user may");
+		remedy(r, "boot with landlock in lsm= (a kernel with "
+			  "CONFIG_SECURITY_LANDLOCK, as Debian's is)");
+	} else {
+		add(r, "landlock", DOCTOR_OK, "version %d of its interface",
+		    f->landlock);
+	}
+	for (unsigned i = 0; i < DOCTOR_BOXES; i++)
+		if (f->box[i].program != NULL)
+			judge_box(&f->box[i], r);
+}
+
 /* ---- the verdict on the back end ---- */
 
 static bool if_can(const struct doctor_if *i)
@@ -644,9 +695,10 @@ void doctor_judge(const struct doctor_facts *facts, const struct config *cfg,
 	static void (*const judges[])(const struct doctor_facts *,
 				      const struct config *,
 				      struct doctor_report *) = {
-		judge_vx6d,   judge_state, judge_key,    judge_clock,
-		judge_ports,  judge_cpu,   judge_kernel, judge_sockets,
-		judge_limits, judge_ifs,   judge_xdp,    judge_backend,
+		judge_vx6d,    judge_state, judge_key,    judge_clock,
+		judge_ports,   judge_cpu,   judge_kernel, judge_sockets,
+		judge_limits,  judge_ifs,   judge_xdp,    judge_sandbox,
+		judge_backend,
 	};
 
 	*out = (struct doctor_report){ 0 };

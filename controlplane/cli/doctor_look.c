@@ -316,7 +316,8 @@ static void look_vx6d(const struct config *cfg, struct doctor_facts *f)
 	look_limits(f);
 }
 
-void doctor_look(const struct config *cfg, struct doctor_facts *out)
+void doctor_look(const struct config *cfg, const char *file,
+		 struct doctor_facts *out)
 {
 	*out = (struct doctor_facts){ 0 };
 	out->wants_xdp = cfg->data.enabled &&
@@ -330,4 +331,5 @@ void doctor_look(const struct config *cfg, struct doctor_facts *out)
 	look_state(cfg, out);
 	look_vx6d(cfg, out);
 	doctor_look_ifs(cfg, out);
+	doctor_look_boxes(cfg, file, out);
 }

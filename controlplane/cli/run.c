@@ -25,6 +25,7 @@
 #include "controlplane/cli/become.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/notify.h"
+#include "controlplane/cli/program.h"
 #include "controlplane/record/identity.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/rand.h"
@@ -67,19 +68,9 @@ struct family {
 
 static int find(struct cli *cli, struct kid *k)
 {
-	char self[CLI_PATH_TEXT - 32];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char self[PROGRAM_DIR];
 
-	self[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	snprintf(k->path, sizeof(k->path), "%s/%s", self, k->name);
-	if (access(k->path, X_OK) == 0)
-		return CLI_OK;
-	snprintf(k->path, sizeof(k->path), "%s/../sbin/%s", self, k->name);
-	if (access(k->path, X_OK) == 0)
+	if (program_find(k->name, k->path, self))
 		return CLI_OK;
 	return cli_fail(cli, CLI_FAILED, "install it beside vx6",
 			"%s is neither in %s nor in %s/../sbin", k->name, self,

@@ -227,6 +227,15 @@ static bool root_is_closed(void)
 
 /* ---- all of it ---- */
 
+static uint64_t kept(const struct sandbox *s)
+{
+	uint64_t keep = 0;
+
+	for (unsigned i = 0; i < s->cap_cnt; i++)
+		keep |= UINT64_C(1) << s->cap[i].no;
+	return keep;
+}
+
 /* Another thread would keep what this one gives up.  A sanitizer may have
  * one. */
 static bool is_alone(void)
@@ -289,9 +298,9 @@ enum vx6_status sandbox_confine(const struct sandbox *s, struct sandbox_is *is,
 	st = files(s, is, why);
 	if (st != VX6_OK)
 		return st;
-	if (!only(s->keep))
+	if (!only(kept(s)))
 		return refused(why, "capabilities");
 	errno = EPERM;
-	return has_only(s->keep) ? VX6_OK
+	return has_only(kept(s)) ? VX6_OK
 				 : refused(why, "capabilities are left");
 }

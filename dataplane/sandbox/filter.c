@@ -274,4 +274,9 @@ void sandbox_print(const struct sandbox *s, FILE *to)
 			s->place[i].path, s->place[i].why);
 	if (s->place_cnt == 0)
 		fputs("none\n", to);
+	fputs("# capabilities\n", to);
+	for (unsigned i = 0; i < s->cap_cnt; i++)
+		fprintf(to, "%-18s  # %s\n", s->cap[i].name, s->cap[i].why);
+	if (s->cap_cnt == 0)
+		fputs("none\n", to);
 }

@@ -78,6 +78,15 @@ struct sandbox_place {
 	enum sandbox_how how;
 };
 
+/* A capability that is kept, in a table: KEEP(NET_ADMIN, "why"). */
+struct sandbox_cap {
+	unsigned no; /* of linux/capability.h */
+	const char *name, *why;
+};
+
+#define KEEP(cap, reason)                                                      \
+	{ .no = CAP_##cap, .name = "CAP_" #cap, .why = reason }
+
 struct sandbox {
 	const char *who; /* the program */
 	const struct sandbox_call *call;
@@ -86,7 +95,8 @@ struct sandbox {
 	unsigned more_cnt;
 	const struct sandbox_place *place;
 	unsigned place_cnt;
-	uint64_t keep;   /* capabilities, bits of linux/capability.h */
+	const struct sandbox_cap *cap; /* which are kept; none where cnt is 0 */
+	unsigned cap_cnt;
 	bool empty_root; /* no file at all: where it may be had */
 	bool json;       /* form of the line about a forbidden call .. */
 	int log_fd;      /* .. and where to */
@@ -119,7 +129,8 @@ VX6_MUST_CHECK bool sandbox_hide(int nr);
 int sandbox_landlock(void);
 bool sandbox_filters(void);
 
-/* sandbox_print writes the tables for an operator. */
+/* sandbox_print writes the tables for an operator: system calls, files and
+ * capabilities, a heading that begins with # before each. */
 VX6_NONNULL void sandbox_print(const struct sandbox *s, FILE *to);
 
 /* ---- a test of itself ---- */

@@ -103,12 +103,17 @@ static const struct sandbox_place xdp_place[] = {
 	{ "/usr/lib", "libxdp's dispatcher", SANDBOX_READ },
 	{ "/proc/self", "libbpf: what a descriptor is", SANDBOX_READ },
 };
-/* clang-format on */
 
-/* The last is root's alone and the unit never has it: without it libxdp's
- * dispatcher is neither made nor left. */
-static const int xdp_caps[] = { CAP_NET_ADMIN, CAP_NET_RAW,  CAP_BPF,
-				CAP_PERFMON,   CAP_IPC_LOCK, CAP_SYS_ADMIN };
+static const struct sandbox_cap xdp_cap[] = {
+	KEEP(NET_ADMIN, "the classifier before an interface; the socket's room"),
+	KEEP(NET_RAW, "a socket on a queue"),
+	KEEP(BPF, "maps and programs"),
+	KEEP(PERFMON, "the classifier reads packets by pointers"),
+	KEEP(IPC_LOCK, "frames are pinned"),
+	/* root's alone, the unit never has it */
+	KEEP(SYS_ADMIN, "libxdp's dispatcher is made and left"),
+};
+/* clang-format on */
 
 struct sandbox dp_sandbox(bool json, bool af_xdp)
 {
@@ -125,8 +130,8 @@ struct sandbox dp_sandbox(bool json, bool af_xdp)
 	s.more_cnt = VX6_COUNT(xdp_call);
 	s.place = xdp_place;
 	s.place_cnt = VX6_COUNT(xdp_place);
-	for (unsigned i = 0; i < VX6_COUNT(xdp_caps); i++)
-		s.keep |= UINT64_C(1) << xdp_caps[i];
+	s.cap = xdp_cap;
+	s.cap_cnt = VX6_COUNT(xdp_cap);
 	return s;
 }
 

@@ -6,6 +6,7 @@
 Each test is in a network namespace of its own, which ends with it, and makes
 there what doctor has to find: interfaces, a taken port, limits, files.
 """
+import ctypes
 import json
 import os
 import resource
@@ -207,6 +208,50 @@ def without_privilege_it_says_what_it_may_not_see():
     found = json.loads(done.stdout)["findings"]
     must_find(found, "state", "fail", "belongs to user 0", "chown -R")
     must_find(found, "identity", "warn", "may not look", "sudo vx6 doctor")
+    must_find(found, "sandbox vx6d", "warn", "not beside vx6", "install it")
+
+
+def landlock():
+    """The version of its interface, from the kernel; 0: it has none."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    return max(0, call(444, None, ctypes.c_size_t(0), 1))
+
+
+@tap.test
+def what_confines_the_daemons_is_told():
+    fresh_network()
+    veth(1500)
+    node = Node(data={"enabled": True, "backend": "af_xdp",
+                      "interfaces": ["ill0"]})
+    found = node.findings()
+    must_find(found, "seccomp", "ok", "filters system calls", "")
+    if landlock() > 0:
+        must_find(found, "landlock", "ok", f"version {landlock()} ", "")
+    else:
+        must_find(found, "landlock", "warn", "no Landlock", "lsm=")
+    for program in ("vx6d", "vx6-dataplane"):
+        said = subprocess.run(
+            [os.path.join(command.BIN, program), "--print-sandbox",
+             *node.args], capture_output=True, text=True, check=True).stdout
+        part, calls, rest = None, set(), {}
+        for line in said.splitlines():
+            if line.startswith("# "):
+                part = line[2:].split(" of ")[0]
+            elif part == "system calls":
+                calls.add(line.split()[0])
+            else:
+                rest.setdefault(part, []).append(
+                    line.split("  # ")[0].strip())
+        must_find(found, f"sandbox {program}", "ok",
+                  f"{len(calls)} system calls; files: "
+                  f"{', '.join(rest['files'])}; capabilities: "
+                  f"{', '.join(rest['capabilities'])}", "")
+    text = node.doctor().out
+    tap.within(text, "sandbox vx6-dataplane")
+    must_find(Node().findings(), "sandbox vx6d", "ok", "system calls", "")
+    tap.equal([f for f in Node().findings()
+               if f["check"] == "sandbox vx6-dataplane"], [],
+              "a node without data plane")
 
 
 @tap.test

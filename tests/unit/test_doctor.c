@@ -82,6 +82,10 @@ static void well(struct host *h)
 		.port_cnt = 2,
 		.ifs = { eth0 },
 		.if_cnt = 1,
+		.landlock = 6,
+		.filters = DOCTOR_YES,
+		.box = { { "vx6d", DOCTOR_YES, 71, "write /s", "" },
+			    { "vx6-dataplane", DOCTOR_YES, 62, "", "CAP_BPF" } },
 	};
 }
 
@@ -178,6 +182,10 @@ BREAK(plain_driver, h->f.ifs[0].features = NETDEV_XDP_ACT_BASIC)
 BREAK(has_program, h->f.ifs[0].prog_id = 9; h->f.carries[0] = '\0';
       h->f.vx6d = false)
 BREAK(lro, h->f.ifs[0].lro = DOCTOR_YES)
+BREAK(no_filters, h->f.filters = DOCTOR_NO)
+BREAK(no_landlock, h->f.landlock = 0)
+BREAK(no_program, h->f.box[0].told = DOCTOR_NO)
+BREAK(mute_program, h->f.box[1].told = DOCTOR_UNKNOWN)
 
 #define W DOCTOR_WARN
 #define F DOCTOR_FAIL
@@ -241,6 +249,10 @@ static const struct {
 	{ mute_driver, "xdp eth0", W, "does not tell what ice", "Linux 6.3" },
 	{ plain_driver, "xdp eth0", F, "ice has no native XDP", "data.backend udp" },
 	{ has_program, "xdp eth0", W, "id 9", "ip link set eth0 xdp off" },
+	{ no_filters, "seccomp", W, "may make any", "CONFIG_SECCOMP_FILTER" },
+	{ no_landlock, "landlock", W, "whatever its user may", "lsm=" },
+	{ no_program, "sandbox vx6d", W, "vx6d is not beside", "install it" },
+	{ mute_program, "sandbox vx6-dataplane", W, "vx6-dataplane does not say", "--print-sandbox" },
 	{ lro, "xdp eth0", W, "large receive offload", "ethtool -K eth0 lro off" },
 };
 /* clang-format on */
@@ -362,6 +374,60 @@ static void a_client_is_asked_less(void **state)
 	assert_non_null(find(&r, "mtu eth0", DOCTOR_OK));
 }
 
+static void what_confines_is_told(void **state)
+{
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	doctor_judge(&h.f, &h.c, &r);
+	assert_string_equal(find(&r, "sandbox vx6d", DOCTOR_OK)->found,
+			    "71 system calls; files: write /s; capabilities: "
+			    "none");
+	assert_string_equal(find(&r, "sandbox vx6-dataplane", DOCTOR_OK)->found,
+			    "62 system calls; files: none; capabilities: "
+			    "CAP_BPF");
+	assert_string_equal(find(&r, "landlock", DOCTOR_OK)->found,
+			    "version 6 of its interface");
+	h.f.box[1].program = NULL;
+	doctor_judge(&h.f, &h.c, &r);
+	assert_null(find(&r, "sandbox vx6-dataplane", DOCTOR_OK));
+}
+
+/* What a daemon says, taken apart. */
+static void a_table_is_read(void **state)
+{
+	char table[] = "# system calls of vx6d\n"
+		       "poll                # waits\n"
+		       "socket             arg0=0x2 arg1=0x1  # IPv4\n"
+		       "socket             arg0=0xa arg1=0x1  # IPv6\n"
+		       "# system calls of every process of vx6\n"
+		       "read                # descriptors\n"
+		       "socket             arg0=0x1  # once more\n"
+		       "# files\n"
+		       "write /s  # state\n"
+		       "read /dev/urandom  # keys\n"
+		       "# capabilities\n"
+		       "CAP_BPF             # maps\n"
+		       "CAP_NET_RAW         # queues\n"
+		       "# something that comes later\n"
+		       "surprise            # is passed over\n";
+	char none[] = "# files\nnone\n# capabilities\nnone\n";
+	struct doctor_box b = { .calls = 0 };
+
+	(void)state;
+	doctor_read_box(table, &b);
+	assert_int_equal(b.calls, 3);
+	assert_string_equal(b.files, "write /s, read /dev/urandom");
+	assert_string_equal(b.caps, "CAP_BPF, CAP_NET_RAW");
+	b = (struct doctor_box){ .calls = 0 };
+	doctor_read_box(none, &b);
+	assert_int_equal(b.calls, 0);
+	assert_string_equal(b.files, "");
+	assert_string_equal(b.caps, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +437,8 @@ int main(void)
 		cmocka_unit_test(sockets_need_no_xdp),
 		cmocka_unit_test(af_xdp_in_vain_is_a_failure),
 		cmocka_unit_test(a_client_is_asked_less),
+		cmocka_unit_test(what_confines_is_told),
+		cmocka_unit_test(a_table_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
