@@ -142,7 +142,7 @@ struct config_limits {
 	uint32_t sessions;
 	uint32_t half_open;
 	uint32_t retry_above;    /* half-open; more means Retry first */
-	uint32_t prefix_rate;    /* handshakes/s from one /64 or IPv4 /32 */
+	uint32_t prefix_rate;    /* handshakes/s from one /56 or IPv4 /24 */
 	uint32_t prefix_packets; /* their packets/s from one /56 or IPv4 /24;
 				    0 = no limit */
 	uint32_t streams;        /* a peer may have open at once */
@@ -153,9 +153,12 @@ struct config_limits {
 	uint32_t ends;           /* circuits that end here */
 	uint32_t create_rate;    /* per session and second */
 	uint32_t create_burst;
-	uint32_t create_relay_rate;   /* from a peer with a relay record */
-	uint32_t create_jobs;         /* on the thread pool at once */
-	uint32_t create_session_jobs; /* of one session */
+	uint32_t create_relay_rate;  /* from a peer with a relay record */
+	uint32_t create_prefix_rate; /* from one /56 or IPv4 /24 and second */
+	uint32_t create_prefix_burst;
+	uint32_t create_prefix_relay_rate; /* of its relays together */
+	uint32_t create_jobs;              /* on the thread pool at once */
+	uint32_t create_session_jobs;      /* of one session */
 	uint32_t replay_keys;
 	uint32_t nodes; /* records and hints in the registry */
 	uint32_t hint_days;

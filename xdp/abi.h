@@ -40,9 +40,14 @@ struct vx6_xdp_ip { /* an address, and key of vx6_local */
 	__be32 w[4];
 };
 
-/* Key of vx6_prefix: an IPv6 /56 or an IPv4 /24, the rest is zero. */
+/* Whoever comes from one prefix is one party, wherever its packets or
+ * messages are counted: an IPv6 /56 or an IPv4 /24, so many bytes. */
+#define VX6_XDP_PREFIX_V6 7u
+#define VX6_XDP_PREFIX_V4 3u
+
+/* Key of vx6_prefix; behind an IPv4 prefix there is zero. */
 struct vx6_xdp_prefix {
-	__u8 bits[7];
+	__u8 bits[VX6_XDP_PREFIX_V6];
 	__u8 v4;
 };
 

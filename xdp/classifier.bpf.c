@@ -229,9 +229,9 @@ static __always_inline bool prefix_may(const struct vx6_xdp_config *cfg,
 	__u64 none = 0, *due;
 
 	if (p->v4)
-		__builtin_memcpy(key.bits, &p->src.w[3], 3);
+		__builtin_memcpy(key.bits, &p->src.w[3], VX6_XDP_PREFIX_V4);
 	else
-		__builtin_memcpy(key.bits, &p->src, 7);
+		__builtin_memcpy(key.bits, &p->src, VX6_XDP_PREFIX_V6);
 	due = bpf_map_lookup_elem(&vx6_prefix, &key);
 	if (due == NULL) {
 		bpf_map_update_elem(&vx6_prefix, &key, &none, BPF_NOEXIST);

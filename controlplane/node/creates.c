@@ -4,18 +4,30 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/kdf.h"
 
-static enum vx6_status bucket(struct peer *p)
+/* Of the session first, so that one which has no more takes nothing from
+ * others of its prefix. */
+static enum vx6_status buckets(struct peer *p)
 {
 	struct node *n = p->node;
 	const struct config_limits *l = &n->cfg.limits;
-	bool relay = p->relay_until_s > node_wall();
+	uint64_t now = loop_now(n->loop);
+	bool relay = p->relay_until_s > node_wall(), ok;
 
-	return peer_bucket_take(&p->creates,
-				relay ? l->create_relay_rate : l->create_rate,
-				relay ? l->create_relay_rate : l->create_burst,
-				loop_now(n->loop))
-		       ? VX6_OK
-		       : VX6_RATE;
+	if (!peer_bucket_take(
+		    &p->creates, relay ? l->create_relay_rate : l->create_rate,
+		    relay ? l->create_relay_rate : l->create_burst, now)) {
+		n->stats.create_over_session++;
+		return VX6_RATE;
+	}
+	if (relay)
+		ok = prefixes_take(&n->relay_creates, &p->proved,
+				   l->create_prefix_relay_rate,
+				   l->create_prefix_relay_rate, now);
+	else
+		ok = prefixes_take(&n->creates, &p->proved,
+				   l->create_prefix_rate,
+				   l->create_prefix_burst, now);
+	return ok ? VX6_OK : VX6_RATE;
 }
 
 static enum vx6_status cheap(struct peer *p, const struct vx6_msg_create *m,
@@ -32,7 +44,7 @@ static enum vx6_status cheap(struct peer *p, const struct vx6_msg_create *m,
 	if (m->handshake != VX6_HANDSHAKE)
 		return VX6_UNSUPPORTED;
 	*why = VX6_FAIL_RATE;
-	if (bucket(p) != VX6_OK)
+	if (buckets(p) != VX6_OK)
 		return VX6_RATE;
 	*why = VX6_FAIL_CLOSING;
 	if (n->closing)

@@ -6,9 +6,11 @@
  *
  * Whoever has a session may send them as fast as it likes, and each that
  * gets through costs three X25519 operations.  What costs least is asked
- * first: the link, the session's bucket, the key's name, whether E is a
- * point that no honest origin draws, the replay cache, and what is on the
- * thread pool already (core/admit.h).  Only then is a job made of it.
+ * first: the link, the buckets of the session and of the prefix that it
+ * comes from (core/prefixes.h: many sessions are worth no more than a few),
+ * the key's name, whether E is a point that no honest origin draws, the
+ * replay cache, and what is on the thread pool already (core/admit.h).
+ * Only then is a job made of it.
  *
  * Threads: the loop's.  Cost: two look-ups and 4 cache lines of replay
  * cache. */

@@ -302,22 +302,12 @@ static bool on_send(void *ctx, struct quic_conn *c,
 static enum vx6_status on_admit(void *ctx, const struct quic_path *path)
 {
 	struct node *n = ctx;
-	bool v4 = vx6_addr_is_v4(&path->remote);
-	uint8_t h[8];
+	bool ok;
 
 	if (chan_is_pseudo(&path->remote))
 		return VX6_OK; /* the circuit's CREATE was paid for */
-	crypto_shorthash(h, path->remote.ip, v4 ? 16 : 8, n->prefix_key);
-	struct peer_bucket b;
-	unsigned i = vx6_get16(h) & (NODE_PREFIXES - 1u);
-
-	b = (struct peer_bucket){ n->prefix[i].milli, n->prefix[i].at_ns };
-	bool ok = peer_bucket_take(&b, n->cfg.limits.prefix_rate,
-				   n->cfg.limits.prefix_rate * 2u,
-				   loop_now(n->loop));
-
-	n->prefix[i].milli = b.milli;
-	n->prefix[i].at_ns = b.at_ns;
+	ok = prefixes_take(&n->shakes, &path->remote, n->cfg.limits.prefix_rate,
+			   n->cfg.limits.prefix_rate * 2u, loop_now(n->loop));
 	ok = ok && quic_half_open(n->quic) <= n->cfg.limits.retry_above;
 	return ok ? VX6_OK : VX6_RATE;
 }
@@ -433,9 +423,12 @@ static void on_moved(void *ctx, struct quic_conn *c,
 		     const struct quic_path *path, bool validated)
 {
 	struct tunnel *t = quic_alpn(c) == QUIC_TUNNEL ? quic_user(c) : NULL;
+	struct peer *p = session(c);
 
 	(void)ctx;
-	(void)validated;
+	/* a source can be forged until it has answered */
+	if (p && validated)
+		p->proved = path->remote;
 	if (t)
 		tunnel_moved(t, path);
 }
@@ -848,6 +841,19 @@ static enum vx6_status open_all(struct node *n, struct state_why *why)
 	return st;
 }
 
+static void open_prefixes(struct node *n)
+{
+	struct prefixes *const all[] = { &n->shakes, &n->creates,
+					 &n->relay_creates };
+	uint8_t key[PREFIXES_KEY];
+
+	_Static_assert(VX6_COUNT(all) == VX6_COUNT(n->prefix), "one each");
+	for (unsigned i = 0; i < VX6_COUNT(all); i++) {
+		randombytes_buf(key, sizeof(key));
+		prefixes_init(all[i], n->prefix[i], NODE_PREFIX_SETS, key);
+	}
+}
+
 enum vx6_status node_open(struct node **out, struct loop *loop,
 			  const struct node_options *opt, struct state_why *why)
 {
@@ -863,7 +869,7 @@ enum vx6_status node_open(struct node **out, struct loop *loop,
 	n->start_ns = loop_now(loop);
 	n->start_s = vx6_unix_s();
 	vx6_rand_init(&n->rnd);
-	randombytes_buf(n->prefix_key, sizeof(n->prefix_key));
+	open_prefixes(n);
 	st = open_all(n, why);
 	if (st != VX6_OK) {
 		node_close(n);

@@ -32,6 +32,7 @@
 #include "config/config.h"
 #include "controlplane/core/admit.h"
 #include "controlplane/core/ids.h"
+#include "controlplane/core/prefixes.h"
 #include "controlplane/loop/loop.h"
 #include "controlplane/loop/loop_udp.h"
 #include "controlplane/node/budget.h"
@@ -54,7 +55,7 @@ struct tunnel;
 struct forward_job;
 struct api_server;
 
-#define NODE_PREFIXES 1024u /* handshake buckets; a power of two */
+#define NODE_PREFIX_SETS 128u /* of buckets, for each of what is counted */
 
 enum node_id_use {
 	NODE_ID_CIRCUIT = 1,
@@ -73,6 +74,7 @@ struct node_stats {
 	uint64_t quic_drop[VX6_STATUS_CNT];
 	uint64_t create_in, create_ok, create_refused;
 	uint64_t create_fail[VX6_FAIL_CNT]; /* by enum vx6_fail */
+	uint64_t create_over_session;       /* of RATE: its bucket was empty */
 	uint64_t circuits_built, circuits_failed;
 	uint64_t cell_drop[VX6_STATUS_CNT]; /* of circuits that end here */
 	uint64_t control_in, control_out;
@@ -133,10 +135,9 @@ struct node {
 	char dp_path[CONFIG_PATH_TEXT + 32];
 	uint8_t via[NODE_VIA_MAX][32]; /* in the record now */
 	unsigned via_cnt;
-	struct {
-		uint64_t milli, at_ns;
-	} prefix[NODE_PREFIXES];
-	uint8_t prefix_key[16];
+	/* what comes from one prefix: handshakes, CREATEs, those of relays */
+	struct prefixes shakes, creates, relay_creates;
+	struct prefixes_one prefix[3][NODE_PREFIX_SETS * PREFIXES_WAYS];
 	struct node_stats stats;
 	struct budget budget;
 };

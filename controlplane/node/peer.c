@@ -433,6 +433,7 @@ static bool adopt_conn(struct peer *p, struct quic_conn *c)
 {
 	struct quic_conn *old = p->conn;
 	uint64_t now = loop_now(p->node->loop);
+	struct quic_path path;
 
 	if (old && old != c) {
 		if (!new_one_stays(p, quic_is_client(c))) {
@@ -450,6 +451,8 @@ static bool adopt_conn(struct peer *p, struct quic_conn *c)
 		return false;
 	}
 	p->conn = c;
+	quic_path(c, &path);
+	p->proved = path.remote;
 	quic_set_user(c, p);
 	return true;
 }

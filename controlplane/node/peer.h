@@ -62,9 +62,10 @@ struct peer {
 
 	enum peer_state state;
 	struct quic_conn *conn;
-	bool dialled;   /* by us */
-	bool renew;     /* closing only to dial again */
-	int64_t stream; /* control stream; -1 = not yet */
+	struct vx6_addr proved; /* theirs, of a handshake or path validation */
+	bool dialled;           /* by us */
+	bool renew;             /* closing only to dial again */
+	int64_t stream;         /* control stream; -1 = not yet */
 	bool hello_sent, hello_got;
 	uint64_t since_ns, dialled_ns;
 	struct vx6_msg_reader rd;

@@ -5,11 +5,13 @@
       before ===> relay ===> behind
 
 Copies and what was seen before cost it no public-key work, garbage fills no
-cache, and one session has its share of the thread pool and no more.  What
-is good is built meanwhile, and nothing of it is left.
+cache, one session has its share of the thread pool and no more, and many
+sessions from one prefix are worth no more than a few.  What is good is built
+meanwhile, and nothing of it is left.
 """
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import load, tap
@@ -18,6 +20,7 @@ COUNT = 500
 MANY = 6000
 SHARE = 8
 FREELY = {"create_rate": 100_000, "create_burst": 100_000,
+          "create_prefix_rate": 100_000, "create_prefix_burst": 100_000,
           "create_session_jobs": 256}
 
 
@@ -87,6 +90,34 @@ def the_bucket_comes_first():
     tap.equal(got["failed"], {"BAD_SLOT": cost["opened"],
                               "RATE": 4 * burst - cost["opened"]})
     slow.stop()
+
+
+@tap.test
+def a_prefix_has_one_bucket():
+    """Two neighbours in one IPv4 /24, and a third in another."""
+    burst, each = 300, 200
+    by = load.Creates(limits=dict(FREELY, create_prefix_rate=1,
+                                  create_prefix_burst=burst))
+    twin = by.sender("twin", f"{by.net.prefix}.1")
+    second = by.sender("second", f"{by.net.prefix}.2")
+    other = by.sender("other", "127.251.1.1")
+    began = time.monotonic()
+    got = by.batch(f"make {each}", twin)
+    tap.equal((got["ok"], got["failed"]), (each, {}))
+    got = by.batch(f"make {each}", second)
+    since = int(time.monotonic() - began) + 1
+    tap.true(burst <= each + got["ok"] <= burst + since,
+             f"{each} and {got['ok']} in {since} s")
+    tap.equal(got["failed"], {"RATE": each - got["ok"]})
+    over = got["failed"]["RATE"]
+    got = by.batch(f"make {each}", other)
+    tap.equal((got["ok"], got["failed"]), (each, {}), "another prefix")
+    now = by.counts()["creates"]
+    tap.equal({k: now[k] for k in ("over_session", "over_prefix",
+                                   "prefixes_crowded")},
+              {"over_session": 0, "over_prefix": over,
+               "prefixes_crowded": 0})
+    by.stop()
 
 
 @tap.test

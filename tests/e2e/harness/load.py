@@ -4,6 +4,8 @@
 
     pair = Creates()                  # before -- relay -- behind
     pair.batch("make 1000")           # {"ok": 1000, "failed": {}, ..}
+    more = pair.sender("more")        # one more before the relay
+    pair.batch("make 10", more)
 """
 import json
 import os
@@ -34,38 +36,38 @@ class Creates:
         self.net = net or Net()
         self.relay = self.net.relay("relay", config={
             "limits": dict(limits or {}), "data": dict(data or {})})
-        self.before, self.behind = (self.load(n) for n in ("before", "behind"))
         self.net.start("relay")
-        self.begin(self.behind, ["--next"])
-        self.begin(self.before, ["--relay", self.relay.id, "--behind",
-                                 self.behind.id],
-                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for node in (self.before, self.behind):
-            node.learn(self.relay.record())
-        tap.wait(self.linked, "links to the relay", 30,
-                 self.relay.last_words)
+        self.behind = self.begin("behind", ["--next"])
+        self.before = self.sender("before")
 
-    def load(self, name):
-        node = LoadNode(self.net, name, timers=self.net.timers)
+    def sender(self, name, host=None):
+        return self.begin(name, ["--relay", self.relay.id, "--behind",
+                                 self.behind.id], host,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
+
+    def begin(self, name, words, host=None, **more):
+        """Starts a load_create and waits for its link to the relay."""
+        node = LoadNode(self.net, name, host=host, timers=self.net.timers)
         self.net.nodes[name] = node
-        return node
-
-    @staticmethod
-    def begin(node, words, **more):
         node.words, node.more = words, more
         node.init()
         node.start()
         node.ready()
+        node.learn(self.relay.record())
+        tap.wait(self.linked, "links to the relay", 30,
+                 self.relay.last_words)
+        return node
 
     def linked(self):
-        links = [x for n in (self.relay, self.before, self.behind)
-                 for x in n.api("link.list")["links"]]
-        return len(links) == 4 and \
+        nodes = self.net.nodes.values()
+        links = [x for n in nodes for x in n.api("link.list")["links"]]
+        return len(links) == 2 * (len(nodes) - 1) and \
             all(x["state"] == "up" and x["rtt_ms"] for x in links)
 
-    def say(self, line):
+    def say(self, line, sender=None):
         """What load_create answers to a line."""
-        p = self.before.vx6d
+        p = (sender or self.before).vx6d
         tap.true(lives(p), "load_create runs")
         p.stdin.write(line + "\n")
         p.stdin.flush()
@@ -73,12 +75,12 @@ class Creates:
         tap.true("error" not in answer, answer.get("error"))
         return answer
 
-    def batch(self, line):
-        self.say(line)
-        return self.go()
+    def batch(self, line, sender=None):
+        self.say(line, sender)
+        return self.go(sender)
 
-    def go(self):
-        got = self.say("go")
+    def go(self, sender=None):
+        got = self.say("go", sender)
         got["failed"] = {FAILS.get(int(k), k): n
                          for k, n in got["failed"].items()}
         return got
