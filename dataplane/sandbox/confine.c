@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/sandbox/own.h"
 #include "dataplane/sandbox/sandbox.h"
 
 #define CAPS_MOST 64
@@ -246,36 +247,32 @@ static bool is_alone(void)
 	       st.st_nlink <= 3;
 }
 
-static enum vx6_status files(const struct sandbox *s, struct sandbox_is *is,
-			     char why[SANDBOX_WHY])
+bool sandbox_give_up(int rules, uint64_t keep)
 {
-	int rules = -1;
-	bool ok;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       (rules < 0 ||
+		syscall(SYS_landlock_restrict_self, rules, 0) == 0) &&
+	       only(keep);
+}
 
-	is->landlock = sandbox_landlock();
-	if (is->landlock > 0) {
-		rules = rules_of(s, is->landlock); /* by paths: before these
-						      are gone */
-		if (rules < 0)
-			return refused(why, "Landlock's rules");
-	}
+/* Rules are in force on the threads that called this, or never. */
+static enum vx6_status under(const struct sandbox *s, struct sandbox_is *is,
+			     int rules, char why[SANDBOX_WHY])
+{
+	if (s->threads && !sandbox_others(rules, kept(s)))
+		return refused(why, "a thread that a library made");
 	if (s->empty_root && !SANDBOX_SANITIZED && may_move_out()) {
-		if (!move_out()) {
-			(void)refused(why, "an empty root directory");
-			if (rules >= 0)
-				close(rules);
-			return VX6_SYS;
-		}
+		if (!move_out())
+			return refused(why, "an empty root directory");
 		is->empty_root = true;
 	}
-	if (rules < 0)
-		return VX6_OK;
-	ok = syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-	close(rules);
-	if (!ok)
-		return refused(why, "Landlock");
-	return root_is_closed() ? VX6_OK
-				: refused(why, "Landlock does not hold");
+	if (!sandbox_give_up(rules, kept(s)))
+		return refused(why, "Landlock, capabilities");
+	if (rules >= 0 && !root_is_closed())
+		return refused(why, "Landlock does not hold");
+	errno = EPERM;
+	return has_only(kept(s)) ? VX6_OK
+				 : refused(why, "capabilities are left");
 }
 
 enum vx6_status sandbox_confine(const struct sandbox *s, struct sandbox_is *is,
@@ -283,24 +280,26 @@ enum vx6_status sandbox_confine(const struct sandbox *s, struct sandbox_is *is,
 {
 	static const struct rlimit none;
 	enum vx6_status st;
+	int rules = -1;
 
 	memset(is, 0, sizeof(*is));
 	errno = EBUSY;
-	if (!is_alone())
+	if (!s->threads && !is_alone())
 		return refused(why, "there is a second thread already");
 	tzset(); /* a file that gmtime_r would read when it is first called */
 	/* keys are in memory: no core file, no debugger of the same user */
 	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return refused(why, "no core files");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return refused(why, "no_new_privs");
-	st = files(s, is, why);
-	if (st != VX6_OK)
-		return st;
-	if (!only(kept(s)))
-		return refused(why, "capabilities");
-	errno = EPERM;
-	return has_only(kept(s)) ? VX6_OK
-				 : refused(why, "capabilities are left");
+	is->landlock = sandbox_landlock();
+	if (is->landlock > 0) {
+		rules = rules_of(s, is->landlock); /* by paths: before these
+						      are gone */
+		if (rules < 0)
+			return refused(why, "Landlock's rules");
+	}
+	st = under(s, is, rules, why);
+	if (rules >= 0)
+		close(rules);
+	return st;
 }

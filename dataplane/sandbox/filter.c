@@ -279,4 +279,7 @@ void sandbox_print(const struct sandbox *s, FILE *to)
 		fprintf(to, "%-18s  # %s\n", s->cap[i].name, s->cap[i].why);
 	if (s->cap_cnt == 0)
 		fputs("none\n", to);
+	fputs(s->never_cnt > 0 ? "# never, though something would\n" : "", to);
+	for (unsigned i = 0; i < s->never_cnt; i++)
+		fprintf(to, "%-18s  # %s\n", s->never[i].what, s->never[i].why);
 }

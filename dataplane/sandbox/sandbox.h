@@ -6,7 +6,8 @@
  *
  *     sandbox_confine   one thread: no capability, no new ones, no core
  *                       file; an empty root directory where that may be
- *                       had; Landlock: only the files that were named
+ *                       had; Landlock: only the files that were named.  Where
+ *                       a library has threads by then, each of them as well
  *     .. threads ..     inherit all of that
  *     sandbox_filter    all threads: only the system calls of two tables,
  *                       that of the process and sandbox_common
@@ -25,8 +26,10 @@
  * what was had, and the caller says it to the operator.
  *
  * Ownership: tables are static.  Threads: confine before there is a second
- * one, which it refuses; filter once.  Both at start only: they allocate. */
+ * one, which it refuses unless the table says that a library has made some;
+ * filter once.  Both at start only: they allocate. */
 
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,6 +90,12 @@ struct sandbox_cap {
 #define KEEP(cap, reason)                                                      \
 	{ .no = CAP_##cap, .name = "CAP_" #cap, .why = reason }
 
+/* What a library would do, and may not all the same, for the reader of the
+ * table. */
+struct sandbox_never {
+	const char *what, *why;
+};
+
 struct sandbox {
 	const char *who; /* the program */
 	const struct sandbox_call *call;
@@ -97,6 +106,9 @@ struct sandbox {
 	unsigned place_cnt;
 	const struct sandbox_cap *cap; /* which are kept; none where cnt is 0 */
 	unsigned cap_cnt;
+	const struct sandbox_never *never;
+	unsigned never_cnt;
+	bool threads;    /* a library has made some already */
 	bool empty_root; /* no file at all: where it may be had */
 	bool json;       /* form of the line about a forbidden call .. */
 	int log_fd;      /* .. and where to */
@@ -137,47 +149,49 @@ VX6_NONNULL void sandbox_print(const struct sandbox *s, FILE *to);
 
 /* What is tried.  The second column: what refuses it though there is no
  * filter: 0 capabilities or no_new_privs, n Landlock from that version of its
- * interface on, NO nothing. */
+ * interface on, NO nothing.  The third: a capability that permits it, NO none;
+ * where that is kept, the filter alone refuses it. */
 #define SANDBOX_NO (-1)
 /* clang-format off */
 #define SANDBOX_TRY_LIST(X)                                          \
-	X(read_passwd, 1, "read /etc/passwd") \
-	X(make_file, 1, "make a file in /tmp") \
-	X(list_proc, 1, "list /proc") \
-	X(exec, 1, "execve /bin/true") \
-	X(fork, SANDBOX_NO, "make a process") \
-	X(tcp_socket, SANDBOX_NO, "make a TCP socket") \
-	X(packet_socket, 0, "make a packet socket") \
-	X(unix_abstract, 6, "connect to another's abstract Unix socket") \
-	X(kill_parent, 6, "signal another process") \
-	X(trace_parent, 1, "ptrace another process") \
-	X(read_parent, 1, "read another process's memory") \
-	X(be_traced, SANDBOX_NO, "be traced") \
-	X(mount, 0, "mount a file system") \
-	X(change_root, 0, "change the root directory") \
-	X(user_namespace, SANDBOX_NO, "make a user namespace") \
-	X(net_namespace, 0, "make a network namespace") \
-	X(join_namespace, SANDBOX_NO, "join a namespace") \
-	X(bpf, 0, "make a BPF map") \
-	X(module, 0, "load a kernel module") \
-	X(kexec, 0, "load another kernel") \
-	X(exec_memory, SANDBOX_NO, "map memory to be executed") \
-	X(exec_protect, SANDBOX_NO, "make memory executable") \
-	X(set_user, 0, "become another user") \
-	X(set_caps, 0, "take a capability") \
-	X(raise_limit, 0, "raise a resource limit") \
-	X(io_uring, SANDBOX_NO, "make an io_uring") \
-	X(perf_event, SANDBOX_NO, "open a performance counter") \
-	X(userfaultfd, SANDBOX_NO, "make a userfaultfd") \
-	X(keyring, SANDBOX_NO, "read a keyring") \
-	X(set_clock, 0, "set the clock") \
-	X(set_hostname, 0, "set the host's name") \
-	X(take_sigsys, SANDBOX_NO, "handle SIGSYS another way") \
-	X(personality, SANDBOX_NO, "change the execution domain")
+	X(read_passwd, 1, SANDBOX_NO, "read /etc/passwd") \
+	X(make_file, 1, SANDBOX_NO, "make a file in /tmp") \
+	X(list_proc, 1, SANDBOX_NO, "list /proc") \
+	X(exec, 1, SANDBOX_NO, "execve /bin/true") \
+	X(fork, SANDBOX_NO, SANDBOX_NO, "make a process") \
+	X(tcp_socket, SANDBOX_NO, SANDBOX_NO, "make a TCP socket") \
+	X(packet_socket, 0, CAP_NET_RAW, "make a packet socket") \
+	X(unix_abstract, 6, SANDBOX_NO, "connect to another's abstract Unix socket") \
+	X(kill_parent, 6, SANDBOX_NO, "signal another process") \
+	X(trace_parent, 1, SANDBOX_NO, "ptrace another process") \
+	X(read_parent, 1, SANDBOX_NO, "read another process's memory") \
+	X(be_traced, SANDBOX_NO, SANDBOX_NO, "be traced") \
+	X(mount, 0, CAP_SYS_ADMIN, "mount a file system") \
+	X(change_root, 0, SANDBOX_NO, "change the root directory") \
+	X(user_namespace, SANDBOX_NO, SANDBOX_NO, "make a user namespace") \
+	X(net_namespace, 0, CAP_SYS_ADMIN, "make a network namespace") \
+	X(join_namespace, SANDBOX_NO, SANDBOX_NO, "join a namespace") \
+	X(bpf, 0, CAP_BPF, "make a BPF map") \
+	X(module, 0, SANDBOX_NO, "load a kernel module") \
+	X(kexec, 0, SANDBOX_NO, "load another kernel") \
+	X(half_argument, SANDBOX_NO, SANDBOX_NO, "make a call whose argument is permitted in its lower half") \
+	X(exec_memory, SANDBOX_NO, SANDBOX_NO, "map memory to be executed") \
+	X(exec_protect, SANDBOX_NO, SANDBOX_NO, "make memory executable") \
+	X(set_user, 0, SANDBOX_NO, "become another user") \
+	X(set_caps, 0, CAP_NET_ADMIN, "take a capability") \
+	X(raise_limit, 0, SANDBOX_NO, "raise a resource limit") \
+	X(io_uring, SANDBOX_NO, SANDBOX_NO, "make an io_uring") \
+	X(perf_event, SANDBOX_NO, SANDBOX_NO, "open a performance counter") \
+	X(userfaultfd, SANDBOX_NO, SANDBOX_NO, "make a userfaultfd") \
+	X(keyring, SANDBOX_NO, SANDBOX_NO, "read a keyring") \
+	X(set_clock, 0, SANDBOX_NO, "set the clock") \
+	X(set_hostname, 0, CAP_SYS_ADMIN, "set the host's name") \
+	X(take_sigsys, SANDBOX_NO, SANDBOX_NO, "handle SIGSYS another way") \
+	X(personality, SANDBOX_NO, SANDBOX_NO, "change the execution domain")
 /* clang-format on */
 
 enum sandbox_try {
-#define X(name, landlock, text) SANDBOX_TRY_##name,
+#define X(name, landlock, cap, text) SANDBOX_TRY_##name,
 	SANDBOX_TRY_LIST(X)
 #undef X
 		SANDBOX_TRY_CNT

@@ -503,10 +503,13 @@ static void stop_workers(struct dp *dp)
 		worker_stop(dp->worker[k]);
 }
 
-static void close_place(struct place *at)
+/* A DPDK driver may not undo what it did once it is confined, and need not:
+ * the kernel takes everything back from a process that is no more. */
+static void close_place(const struct dp *dp, struct place *at)
 {
 	worker_free(&at->w);
-	port_close(at->port);
+	if (!dp->confined || dp->dpdk.cnt == 0)
+		port_close(at->port);
 	if (at->tables.at != NULL)
 		relay_wipe(&at->relay);
 	memory_free(&at->tables);
@@ -527,7 +530,7 @@ void dp_close(struct dp *dp)
 		close(dp->manager_fd);
 	/* the first has what the others' ports stand beside */
 	for (unsigned k = dp->workers; k-- > 0;)
-		close_place(&dp->place[k]);
+		close_place(dp, &dp->place[k]);
 	memory_free(&dp->hands);
 	sodium_memzero(dp->place, dp->workers * sizeof(*dp->place));
 	free(dp->place);
@@ -665,7 +668,6 @@ static void serve(struct dp *dp, int stop_fd)
 static void say_sandbox(const struct dp *dp, const struct sandbox_is *is)
 {
 	bool none = !af_xdp_is(main_port(dp));
-
 	char version[LOG_NUM];
 
 	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities",
@@ -699,11 +701,19 @@ static enum vx6_status start(struct dp *dp, char why[DP_WHY])
 	return VX6_SYS;
 }
 
+/* What was got, which need not be what was asked for. */
+static enum config_backend carries(const struct dp *dp)
+{
+	if (dp->dpdk.cnt > 0)
+		return CONFIG_BACKEND_DPDK;
+	return af_xdp_is(main_port(dp)) ? CONFIG_BACKEND_AF_XDP
+					: CONFIG_BACKEND_UDP;
+}
+
 /* Threads inherit what is done before them; the filter is put on all. */
 static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 {
-	const struct sandbox s = dp_sandbox(dp->o.json,
-					    af_xdp_is(main_port(dp)));
+	const struct sandbox s = dp_sandbox(dp->o.json, carries(dp));
 	struct sandbox_is is;
 	enum vx6_status st = sandbox_confine(&s, &is, why);
 
@@ -720,12 +730,10 @@ static enum vx6_status start_in_sandbox(struct dp *dp, char why[DP_WHY])
 
 enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 {
-	/* what DPDK's drivers do is their own affair, and in no table */
-	bool boxed = dp->o.sandbox && dp->dpdk.cnt == 0;
 	enum vx6_status st;
 
 	dp->manager_fd = manager_open();
-	st = boxed ? start_in_sandbox(dp, why) : start(dp, why);
+	st = dp->o.sandbox ? start_in_sandbox(dp, why) : start(dp, why);
 	if (st != VX6_OK)
 		return st;
 	settle(dp);

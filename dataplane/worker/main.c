@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "dataplane/port/dpdk.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/sandbox_table.h"
 
@@ -32,18 +33,27 @@ static int fail(const char *why, int status)
 	return status;
 }
 
+/* With DPDK's object in the process, as it will be. */
+static int test_sandbox(const struct sandbox *s, enum config_backend backend)
+{
+	char why[DPDK_WHY];
+
+	if (backend == CONFIG_BACKEND_DPDK && dpdk_load(NULL, why) == NULL)
+		return fail(why, 1);
+	return sandbox_test(s, dp_sandbox_may(backend), stdout) ? 0 : 1;
+}
+
 /* What is asked of the program and not of a data plane; -1: nothing. */
 static int only_asked(const struct dp_options *o)
 {
-	const struct sandbox s =
-		dp_sandbox(o->json, o->backend == CONFIG_BACKEND_AF_XDP);
+	const struct sandbox s = dp_sandbox(o->json, o->backend);
 
 	if (o->help)
 		fputs(dp_options_help(), stdout);
 	else if (o->print_sandbox)
 		sandbox_print(&s, stdout);
 	else if (o->test_sandbox)
-		return sandbox_test(&s, dp_sandbox_may(), stdout) ? 0 : 1;
+		return test_sandbox(&s, o->backend);
 	else
 		return -1;
 	return 0;

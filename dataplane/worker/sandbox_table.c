@@ -115,7 +115,45 @@ static const struct sandbox_cap xdp_cap[] = {
 };
 /* clang-format on */
 
-struct sandbox dp_sandbox(bool json, bool af_xdp)
+/* clang-format off */
+/* Drivers of virtual devices: net_af_packet, net_af_xdp, net_ring, net_tap.
+ * Those of PCI devices have their registers mapped, and ask for nothing. */
+static const struct sandbox_call dpdk_call[] = {
+	CALL(epoll_wait, "EAL's thread waits for interrupts"),
+	CALL(readv, "net_tap: a packet in, and what is said of it"),
+	/* writev, its way out, is one of every process; sendto, the kick of
+	 * net_af_packet and net_af_xdp, poll and recvfrom are the worker's */
+	CALL(getsockopt, "net_af_xdp: what was lost", ARG(1, SOL_XDP), ARG(2, XDP_STATISTICS)),
+};
+
+static const struct sandbox_never dpdk_never[] = {
+	{ "bpf", "net_af_xdp, at its end: whoever may take its program off may put any before any interface; it stays, passes what no socket takes, and is used again" },
+	{ "ioctl, openat", "net_tap, net_af_packet, net_af_xdp, to change what an interface is: done before" },
+	{ "clone, execve", "more threads and programs: EAL has all that it runs" },
+};
+/* clang-format on */
+
+static void add_dpdk(struct sandbox *s)
+{
+	s->threads = true; /* EAL's */
+	s->empty_root = true;
+	s->more = dpdk_call;
+	s->more_cnt = VX6_COUNT(dpdk_call);
+	s->never = dpdk_never;
+	s->never_cnt = VX6_COUNT(dpdk_never);
+}
+
+static void add_xdp(struct sandbox *s)
+{
+	s->more = xdp_call;
+	s->more_cnt = VX6_COUNT(xdp_call);
+	s->place = xdp_place;
+	s->place_cnt = VX6_COUNT(xdp_place);
+	s->cap = xdp_cap;
+	s->cap_cnt = VX6_COUNT(xdp_cap);
+}
+
+struct sandbox dp_sandbox(bool json, enum config_backend backend)
 {
 	struct sandbox s = { .who = "vx6-dataplane",
 			     .call = call,
@@ -123,19 +161,17 @@ struct sandbox dp_sandbox(bool json, bool af_xdp)
 			     .json = json,
 			     .log_fd = STDERR_FILENO };
 
-	s.empty_root = !af_xdp;
-	if (!af_xdp)
-		return s;
-	s.more = xdp_call;
-	s.more_cnt = VX6_COUNT(xdp_call);
-	s.place = xdp_place;
-	s.place_cnt = VX6_COUNT(xdp_place);
-	s.cap = xdp_cap;
-	s.cap_cnt = VX6_COUNT(xdp_cap);
+	switch (backend) {
+	case CONFIG_BACKEND_UDP: s.empty_root = true; break;
+	case CONFIG_BACKEND_AF_XDP: add_xdp(&s); break;
+	case CONFIG_BACKEND_DPDK: add_dpdk(&s); break;
+	}
 	return s;
 }
 
-uint64_t dp_sandbox_may(void)
+uint64_t dp_sandbox_may(enum config_backend backend)
 {
-	return SANDBOX_SANITIZED ? sandbox_sanitized() : 0;
+	uint64_t may = SANDBOX_SANITIZED ? sandbox_sanitized() : 0;
+
+	return backend == CONFIG_BACKEND_AF_XDP ? may | SANDBOX_BIT(bpf) : may;
 }

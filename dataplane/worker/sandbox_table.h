@@ -14,14 +14,20 @@
  * and no others; files elsewhere, programs and other calls are forbidden to
  * it likewise.
  *
+ * DPDK's devices are open by then, and its drivers ask for next to nothing
+ * afterwards.  Its threads are there as well, and give up the same.  What a
+ * driver would do at the end is left to the kernel, which takes everything
+ * back from a process that is no more.
+ *
  * Ownership: static.  Threads: any. */
 
+#include "config/config.h"
 #include "dataplane/sandbox/sandbox.h"
 
-/* dp_sandbox is that, with the form of the log; af_xdp: with what it takes. */
-struct sandbox dp_sandbox(bool json, bool af_xdp);
+/* dp_sandbox is that, with the form of the log, for what carries the cells. */
+struct sandbox dp_sandbox(bool json, enum config_backend backend);
 
 /* dp_sandbox_may are the attempts of sandbox_test that it permits. */
-uint64_t dp_sandbox_may(void);
+uint64_t dp_sandbox_may(enum config_backend backend);
 
 #endif

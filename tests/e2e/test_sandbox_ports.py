@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 240
+"""The sandbox of a data plane that is not on sockets alone: AF_XDP, and each
+kind of virtual device of DPDK, in a namespace of this test's.
+
+    ill0 ==== ill1     a veth; the data plane is on ill0
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from harness import command, place, tap  # noqa: E402
+from harness.box import attempts, check_process, judge  # noqa: E402
+from test_dataplane import Client, Plane  # noqa: E402
+
+OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
+                      "vx6-port-dpdk.so")
+SANITIZED = "/san/" in command.BIN + "/"
+DEVICES = {
+    "net_ring": "net_ring0",
+    "net_af_packet": "net_af_packet0,iface=ill0",
+    "net_tap": "net_tap0",
+    "net_af_xdp": "net_af_xdp0,iface=ill0,start_queue=0,queue_count=1",
+}
+count = 0
+
+
+def ip(*args):
+    done = subprocess.run(["ip", *args], capture_output=True, text=True)
+    if done.returncode:
+        raise tap.Failed(f"ip {' '.join(args)}: {done.stderr}")
+
+
+def network():
+    """This process in a namespace with one veth."""
+    if os.geteuid() != 0:
+        raise tap.Skip("root: not root")
+    try:
+        os.unshare(os.CLONE_NEWNET)
+    except OSError as e:
+        raise tap.Skip(f"netns: {e.strerror}")
+    ip("link", "set", "lo", "up")
+    ip("link", "add", "ill0", "type", "veth", "peer", "name", "ill1")
+    ip("link", "set", "ill1", "up")
+    ip("link", "set", "ill0", "up")
+    ip("address", "add", "10.9.0.1/24", "dev", "ill0")
+
+
+def dpdk():
+    if not os.path.exists(OBJECT):
+        raise tap.Skip("dpdk: libdpdk-dev is not installed, so the object was "
+                       "not made")
+    if SANITIZED:
+        raise tap.Skip("sanitizer: DPDK's libraries are not made with it")
+
+
+def document(**data):
+    global count
+    count += 1
+    path = os.path.join(place.new_dir(f"box{count}"), "config.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"data": {"enabled": True, "listen": "[::]:0", **data}}, f)
+    return path
+
+
+def asked(*how):
+    """Every attempt of the program's own test, and what came of it."""
+    lines, _ = judge("vx6-dataplane", args=how)
+    came = {}
+    for name in attempts():
+        mine = [x for x in lines
+                if re.match(rf"[a-zA-Z ]+: {re.escape(name)}(,|:|$)", x)]
+        tap.true(mine, f"{name} was not tried\n" + "\n".join(lines))
+        came[name] = [x.split(": ", 1)[0] for x in mine]
+    return came
+
+
+def not_refused(came):
+    return {name for name, words in came.items()
+            if set(words) - {"refused", "not judged"}}
+
+
+@tap.test
+def what_is_forbidden_is_refused_on_af_xdp():
+    if SANITIZED:
+        raise tap.Skip("sanitizer: its runtime needs more than is asked here")
+    came = asked("--port", "af_xdp")
+    kept = {"make a packet socket", "mount a file system",
+            "make a network namespace", "make a BPF map",
+            "take a capability", "set the host's name"}
+    tap.equal(not_refused(came), kept, "what its capabilities permit")
+    for name in kept - {"make a BPF map"}:
+        tap.equal(came[name], ["refused", "by the filter alone"], name)
+    tap.equal(came["make a BPF map"], ["permitted"])
+
+
+@tap.test
+def and_on_dpdk():
+    dpdk()
+    came = asked("--config", document(backend="dpdk", dpdk_ports="net_ring0"))
+    tap.equal(not_refused(came), set(), came)
+
+
+@tap.test
+def dpdk_without_its_object_is_not_judged_as_if_it_were():
+    where = place.new_dir("bare")
+    os.mkdir(os.path.join(where, "bin"))
+    program = os.path.join(where, "bin", "vx6-dataplane")
+    with open(os.path.join(command.BIN, "vx6-dataplane"), "rb") as f:
+        body = f.read()
+    if not body.startswith(b"\x7fELF"):
+        raise tap.Skip("wrapper: the program runs in the build root")
+    with open(program, "wb") as f:
+        f.write(body)
+    os.chmod(program, 0o755)
+    done = subprocess.run(
+        [program, "--test-sandbox", "--run", where, "--config",
+         document(backend="dpdk", dpdk_ports="net_ring0")],
+        capture_output=True, text=True)
+    tap.equal(done.returncode, 1)
+    tap.within(done.stderr, "install the package vx6-dpdk")
+    tap.equal(done.stdout, "")
+
+
+def frames(n):
+    """Something for the device to take in and to pass on."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        s.bind(("ill1", 0))
+        for _ in range(n):
+            s.send(b"\xff" * 6 + b"\x02" * 6 + b"\x88\xb5" + bytes(50))
+
+
+def runs_confined(device):
+    network()
+    dpdk()
+    plane = Plane("box", "--config", document(
+        backend="dpdk", dpdk_ports=DEVICES[device]))
+    tap.after(plane.end)
+    tap.within(plane.text(), "sandbox on capabilities=none filter=yes")
+    check_process(plane.proc.pid)
+    names = set()
+    for t in os.listdir(f"/proc/{plane.proc.pid}/task"):
+        with open(f"/proc/{plane.proc.pid}/task/{t}/comm",
+                  encoding="ascii") as f:
+            names.add(f.read().strip())
+    tap.true(any(n.startswith("dpdk-") for n in names), f"EAL's: {names}")
+    tap.equal(os.listdir(f"/proc/{plane.proc.pid}/root"), [],
+              "its root directory")
+    frames(200)
+    plane.proc.send_signal(signal.SIGSTOP)  # EAL's thread begins a new wait
+    plane.proc.send_signal(signal.SIGCONT)
+    client = Client(plane)
+    for _ in range(3):
+        client.stats()
+    client.close()
+    tap.equal(plane.end(), 0, plane.text())
+    tap.absent(plane.text(), "forbidden")
+
+
+@tap.test
+def a_ring_runs_confined():
+    runs_confined("net_ring")
+
+
+@tap.test
+def a_packet_socket_runs_confined():
+    runs_confined("net_af_packet")
+
+
+@tap.test
+def a_tap_device_runs_confined():
+    runs_confined("net_tap")
+
+
+@tap.test
+def an_af_xdp_device_runs_confined():
+    runs_confined("net_af_xdp")
+
+
+if __name__ == "__main__":
+    tap.main(command.have("vx6-dataplane"))
