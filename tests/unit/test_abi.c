@@ -27,171 +27,19 @@
 
 #include "dataplane/abi/abi.h"
 #include "dataplane/base/clock.h"
+#include "tests/support/abi_kit.h"
 
 /* ---- messages ---- */
-
-static struct abi_link good_link(void)
-{
-	struct abi_link l = { .index = 5, .peer_index = 9, .u = 1452 };
-
-	memset(&l.keys, 0x11, sizeof(l.keys));
-	memset(l.note, 0x22, sizeof(l.note));
-	l.peer.port = 4243;
-	l.ask_ns = 15 * VX6_SEC;
-	return l;
-}
-
-static struct abi_half good_half(void)
-{
-	struct abi_half h = { .id = 0x00300007,
-			      .in_link = 5,
-			      .out_link = 6,
-			      .out_id = 0x100,
-			      .kind = ABI_HALF_BACKWARD,
-			      .suite = 1,
-			      .cell_size_in = 1452,
-			      .start_tx = 1000 };
-
-	memset(h.key, 0x33, sizeof(h.key));
-	memset(h.iv, 0x44, sizeof(h.iv));
-	memset(h.note, 0x55, sizeof(h.note));
-	return h;
-}
-
-static void no_keys(struct abi_msg *m)
-{
-	memset(&m->u.link.keys, 0, sizeof(m->u.link.keys));
-}
-
-static void good_change(struct abi_msg *m)
-{
-	struct abi_link l = good_link();
-
-	m->u.link = (struct abi_link){ .index = l.index, .peer = l.peer };
-	memcpy(m->u.link.note, l.note, sizeof(l.note));
-}
-
-static void good_worker(struct abi_msg *m)
-{
-	m->u.worker = (struct abi_worker){ .index = ABI_WORKERS - 1,
-					   .cpu = -1,
-					   .node = 3,
-					   .pages = ABI_PAGES_HUGE };
-}
-
-static void good_stats(struct abi_msg *m)
-{
-	m->u.stats.links = 3;
-	m->u.stats.backend = ABI_BACKEND_AF_XDP;
-	m->u.stats.asked = ABI_BACKEND_AF_XDP;
-	m->u.stats.interface[0] = (struct abi_if){ .name = "eth0",
-						   .mtu = 1500,
-						   .queues = 2,
-						   .bits = ABI_IF_ZEROCOPY };
-}
-
-static void good_welcome(struct abi_msg *m)
-{
-	m->u.welcome = (struct abi_welcome){ .links_max = 4096,
-					     .halves_max = 65536,
-					     .workers = 1,
-					     .u_v6 = 1452,
-					     .u_v4 = 1472,
-					     .suites = 6,
-					     .backend = ABI_BACKEND_UDP,
-					     .asked = ABI_BACKEND_AF_XDP,
-					     .why = "no such interface" };
-}
-
-/* A message of this type that passes. */
-static struct abi_msg good(unsigned type)
-{
-	struct abi_msg m;
-
-	memset(&m, 0, sizeof(m));
-	m.version = ABI_VERSION;
-	m.type = (uint16_t)type;
-	m.seq = type < ABI_CONTROL ? 7 : 0;
-	switch ((enum abi_type)type) {
-	case ABI_LINK_ADD: m.u.link = good_link(); break;
-	case ABI_LINK_CHANGE: good_change(&m); break;
-	case ABI_LINK_REMOVE: m.u.ref.index = 5; break;
-	case ABI_HALF_ADD: m.u.half = good_half(); break;
-	case ABI_HALF_REMOVE: m.u.ref.id = 7; break;
-	case ABI_INJECT:
-	case ABI_CONTROL:
-		m.u.control.id = 7;
-		m.u.control.len = 11;
-		memset(m.u.control.body, 0x66, 11);
-		break;
-	case ABI_WELCOME: good_welcome(&m); break;
-	case ABI_DONE: m.status = VX6_EXISTS; break;
-	case ABI_LINK_IS:
-	case ABI_LINK_EVENT:
-		m.u.link = good_link();
-		no_keys(&m);
-		m.u.link.state = VX6_LINK_UP;
-		m.u.link.srtt_ns = 5;
-		m.u.link.u_proved = 1452;
-		m.u.link.cells_in = m.u.link.bytes_out = 99;
-		m.u.link.events = type == ABI_LINK_EVENT ? 1 : 0;
-		break;
-	case ABI_HALF_IS:
-		m.u.half = good_half();
-		memset(m.u.half.key, 0, sizeof(m.u.half.key));
-		memset(m.u.half.iv, 0, sizeof(m.u.half.iv));
-		m.u.half.cells = 12;
-		break;
-	case ABI_STATS_ARE: good_stats(&m); break;
-	case ABI_LIMITS:
-		m.u.limits = (struct abi_limits){ .circuit_rate = 1000000,
-						  .relay_rate = ABI_RATE_MAX,
-						  .relay_burst = 1 << 20,
-						  .queue = 500 };
-		break;
-	case ABI_BUDGET_IS:
-		m.u.budget = (struct abi_budget){
-			.sent_bytes = 1, .waiting = 7, .most = 9, .room = 256
-		};
-		break;
-	case ABI_WORKER_IS: good_worker(&m); break;
-	case ABI_HALF_EVENT:
-		m.u.ref.id = 7;
-		m.u.ref.event = ABI_HALF_IDLE;
-		break;
-	case ABI_STALL: m.u.ref.stalled_ns = 5; break;
-	case ABI_SPLICE: m.u.splice = (struct abi_splice){ 5, 6 }; break;
-	case ABI_UNSPLICE: m.u.splice.id = 5; break;
-	case ABI_HELLO:
-	case ABI_DUMP:
-	case ABI_SUBSCRIBE:
-	case ABI_STATS:
-	case ABI_BUDGET:
-	case ABI_DUMP_END: break;
-	}
-	return m;
-}
-
-static const uint8_t types[] = {
-	ABI_HELLO,      ABI_LINK_ADD,    ABI_LINK_CHANGE, ABI_LINK_REMOVE,
-	ABI_HALF_ADD,   ABI_HALF_REMOVE, ABI_SPLICE,      ABI_UNSPLICE,
-	ABI_INJECT,     ABI_DUMP,        ABI_SUBSCRIBE,   ABI_STATS,
-	ABI_WELCOME,    ABI_DONE,        ABI_LINK_IS,     ABI_HALF_IS,
-	ABI_DUMP_END,   ABI_STATS_ARE,   ABI_CONTROL,     ABI_LINK_EVENT,
-	ABI_HALF_EVENT, ABI_STALL,       ABI_LIMITS,      ABI_BUDGET,
-	ABI_BUDGET_IS,  ABI_DUMP_END,    ABI_STATS_ARE,   ABI_WORKER_IS,
-	ABI_CONTROL,    ABI_LINK_EVENT,  ABI_HALF_EVENT,  ABI_STALL,
-};
 
 static void each_type_has_its_side(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < VX6_COUNT(types); i++) {
-		struct abi_msg m = good(types[i]);
-		bool client = types[i] < 64;
+	for (unsigned i = 0; i < ABI_KIT_TYPES; i++) {
+		struct abi_msg m = abi_kit_good(abi_kit_types[i]);
+		bool client = abi_kit_types[i] < 64;
 
 		if (abi_check(&m, client) != VX6_OK)
-			fail_msg("%s", abi_type_name(types[i]));
+			fail_msg("%s", abi_type_name(abi_kit_types[i]));
 		assert_int_equal(abi_check(&m, !client), VX6_BAD_KIND);
 		m.version++;
 		assert_int_equal(abi_check(&m, client), VX6_BAD_VERSION);
@@ -200,17 +48,49 @@ static void each_type_has_its_side(void **state)
 
 static bool exists(unsigned type)
 {
-	for (unsigned i = 0; i < VX6_COUNT(types); i++)
-		if (types[i] == type)
+	for (unsigned i = 0; i < ABI_KIT_TYPES; i++)
+		if (abi_kit_types[i] == type)
 			return true;
 	return false;
+}
+
+/* What the fuzzer begins with is what this version says: seeds of an older
+ * one would stop at the first check.  VX6_WRITE=1 writes them anew. */
+static void the_corpus_is_of_this_version(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ABI_KIT_TYPES; i++) {
+		unsigned type = abi_kit_types[i];
+		struct abi_msg m = abi_kit_good(type), seed;
+		const uint8_t *bytes = (const uint8_t *)&m;
+		size_t len = sizeof(m);
+		char file[64];
+		FILE *f;
+
+		snprintf(file, sizeof(file), "tests/fuzz/corpus/abi/%s",
+			 abi_type_name(type));
+		while (bytes[len - 1] == 0) /* the target adds zeros */
+			len--;
+		if (getenv("VX6_WRITE") != NULL) {
+			f = fopen(file, "wb");
+			assert_non_null(f);
+			assert_int_equal(fwrite(bytes, 1, len, f), len);
+			fclose(f);
+		}
+		memset(&seed, 0, sizeof(seed));
+		f = fopen(file, "rb");
+		assert_non_null(f);
+		assert_int_equal(fread(&seed, 1, sizeof(seed), f), len);
+		fclose(f);
+		assert_memory_equal(&seed, &m, sizeof(m));
+	}
 }
 
 static void other_types_are_refused(void **state)
 {
 	(void)state;
 	for (unsigned type = 0; type < 65536; type++) {
-		struct abi_msg m = good(ABI_HELLO);
+		struct abi_msg m = abi_kit_good(ABI_HELLO);
 
 		if (exists(type)) {
 			assert_string_not_equal(abi_type_name(type), "unknown");
@@ -226,19 +106,20 @@ static void other_types_are_refused(void **state)
 static void seq_and_status_are_where_they_belong(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < VX6_COUNT(types); i++) {
-		struct abi_msg m = good(types[i]);
-		bool client = types[i] < 64;
+	for (unsigned i = 0; i < ABI_KIT_TYPES; i++) {
+		struct abi_msg m = abi_kit_good(abi_kit_types[i]);
+		bool client = abi_kit_types[i] < 64;
 
 		m.seq = m.seq == 0 ? 1 : 0;
 		assert_int_equal(abi_check(&m, client), VX6_MALFORMED);
-		m = good(types[i]);
+		m = abi_kit_good(abi_kit_types[i]);
 		m.status = VX6_STATUS_CNT - 1;
 		assert_int_equal(abi_check(&m, client),
-				 types[i] == ABI_DONE ? VX6_OK : VX6_MALFORMED);
+				 abi_kit_types[i] == ABI_DONE ? VX6_OK
+							      : VX6_MALFORMED);
 		m.status = VX6_STATUS_CNT;
 		assert_int_equal(abi_check(&m, client), VX6_MALFORMED);
-		m = good(types[i]);
+		m = abi_kit_good(abi_kit_types[i]);
 		m.zero = 1;
 		assert_int_equal(abi_check(&m, client), VX6_MALFORMED);
 	}
@@ -280,15 +161,16 @@ static size_t member(unsigned type)
 static void what_is_not_used_is_zero(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < VX6_COUNT(types); i++)
-		for (size_t at = member(types[i]); at < ABI_MSG_LEN - 16;
-		     at++) {
-			struct abi_msg m = good(types[i]);
+	for (unsigned i = 0; i < ABI_KIT_TYPES; i++)
+		for (size_t at = member(abi_kit_types[i]);
+		     at < ABI_MSG_LEN - 16; at++) {
+			struct abi_msg m = abi_kit_good(abi_kit_types[i]);
 
 			m.u.raw[at] = 1;
-			if (abi_check(&m, types[i] < 64) != VX6_MALFORMED)
-				fail_msg("%s at %zu", abi_type_name(types[i]),
-					 at);
+			if (abi_check(&m, abi_kit_types[i] < 64) !=
+			    VX6_MALFORMED)
+				fail_msg("%s at %zu",
+					 abi_type_name(abi_kit_types[i]), at);
 		}
 }
 
@@ -526,7 +408,7 @@ static void each_field_has_its_range(void **state)
 	(void)state;
 	for (unsigned i = 0; i < VX6_COUNT(edits); i++) {
 		const struct edit *e = &edits[i];
-		struct abi_msg m = good(e->type);
+		struct abi_msg m = abi_kit_good(e->type);
 		uint64_t value = e->value; /* this host's order: as the abi */
 
 		memcpy((uint8_t *)&m + e->at, &value, e->size);
@@ -567,7 +449,7 @@ static void each_kind_of_half_has_its_paths(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
-		struct abi_msg m = good(ABI_HALF_ADD);
+		struct abi_msg m = abi_kit_good(ABI_HALF_ADD);
 		struct abi_half *h = &m.u.half;
 
 		h->kind = row[i].kind;
@@ -589,7 +471,7 @@ static void each_kind_of_half_has_its_paths(void **state)
 static void wiped_is_zero(void **state)
 {
 	static const struct abi_msg none;
-	struct abi_msg m = good(ABI_LINK_ADD);
+	struct abi_msg m = abi_kit_good(ABI_LINK_ADD);
 
 	(void)state;
 	abi_wipe(&m);
@@ -643,7 +525,7 @@ static void connected(void)
 
 static void messages_go_both_ways(void **state)
 {
-	struct abi_msg m = good(ABI_HELLO), got;
+	struct abi_msg m = abi_kit_good(ABI_HELLO), got;
 
 	(void)state;
 	connected();
@@ -657,7 +539,7 @@ static void messages_go_both_ways(void **state)
 		m.seq = i;
 		assert_memory_equal(&got, &m, sizeof(m));
 	}
-	m = good(ABI_DONE);
+	m = abi_kit_good(ABI_DONE);
 	assert_int_equal(abi_send(server, &m, NULL, 0), VX6_OK);
 	assert_int_equal(abi_recv(client, &got, NULL, 0), VX6_OK);
 	assert_memory_equal(&got, &m, sizeof(m));
@@ -669,7 +551,7 @@ static void messages_go_both_ways(void **state)
 
 static void a_full_socket_says_again_and_loses_nothing(void **state)
 {
-	struct abi_msg m = good(ABI_HELLO), got;
+	struct abi_msg m = abi_kit_good(ABI_HELLO), got;
 	enum vx6_status st;
 	uint32_t n = 0, seen = 0;
 
@@ -689,14 +571,14 @@ static void a_full_socket_says_again_and_loses_nothing(void **state)
 
 static void a_text_ends_within_its_room(void **state)
 {
-	struct abi_msg m = good(ABI_WELCOME);
+	struct abi_msg m = abi_kit_good(ABI_WELCOME);
 
 	(void)state;
 	memset(m.u.welcome.why, 'x', sizeof(m.u.welcome.why));
 	assert_int_equal(abi_check(&m, false), VX6_MALFORMED);
 	m.u.welcome.why[sizeof(m.u.welcome.why) - 1] = '\0';
 	assert_int_equal(abi_check(&m, false), VX6_OK);
-	m = good(ABI_STATS_ARE);
+	m = abi_kit_good(ABI_STATS_ARE);
 	memset(m.u.stats.interface[0].name, 'x', ABI_IF_NAME);
 	assert_int_equal(abi_check(&m, false), VX6_MALFORMED);
 	m.u.stats.interface[0].name[ABI_IF_NAME - 1] = '\0';
@@ -705,7 +587,7 @@ static void a_text_ends_within_its_room(void **state)
 
 static void a_welcome_brings_its_descriptors(void **state)
 {
-	struct abi_msg m = good(ABI_WELCOME), got;
+	struct abi_msg m = abi_kit_good(ABI_WELCOME), got;
 	int fds[3] = { -1, -1, -1 }, pipes[2];
 	char c = 'x';
 
@@ -726,7 +608,7 @@ static void a_welcome_brings_its_descriptors(void **state)
 		close(fds[i]);
 	}
 	/* other messages bring none, also where some may come */
-	m = good(ABI_DONE);
+	m = abi_kit_good(ABI_DONE);
 	fds[0] = 99;
 	assert_int_equal(abi_send(server, &m, NULL, 0), VX6_OK);
 	assert_int_equal(abi_recv(client, &got, fds, 3), VX6_OK);
@@ -784,7 +666,7 @@ static void stray_descriptors_are_closed(void **state)
 	(void)state;
 	connected();
 	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
-		struct abi_msg m = good(row[i].type), got;
+		struct abi_msg m = abi_kit_good(row[i].type), got;
 		int fds[3];
 		unsigned before = open_fds();
 
@@ -939,6 +821,7 @@ int main(void)
 {
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(each_type_has_its_side),
+		cmocka_unit_test(the_corpus_is_of_this_version),
 		cmocka_unit_test(other_types_are_refused),
 		cmocka_unit_test(seq_and_status_are_where_they_belong),
 		cmocka_unit_test(what_is_not_used_is_zero),
