@@ -274,7 +274,7 @@ static void packets(const struct dp_rig *rig, const struct relay_out *out)
 	for (unsigned i = 0; i < out->tx_cnt; i++) {
 		const struct net_frame *f = out->tx[i];
 
-		packet_write(&rig->head[f->link], f->data, f->len);
+		packet_write(&rig->head[f->link], f->data, f->len, f->sum);
 	}
 }
 

@@ -99,7 +99,7 @@ static void seal(struct slot *s)
 	vx6_layer_seal(&g.layer[i], ctr, VX6_KIND_DATA, p + 8, plain);
 	vx6_cell_put(p, 1, g.half[i].id);
 	vx6_cell_protect(&g.hp, p);
-	packet_write(g.head, p, SIZE);
+	packet_write(g.head, p, SIZE, 0);
 }
 
 /* At most BATCH frames, from `at` on; how many were taken. */

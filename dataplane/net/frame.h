@@ -30,8 +30,9 @@ struct VX6_ALIGNED(VX6_CACHELINE) net_frame {
 	uint8_t *data;  /* first byte of the UDP payload */
 	uint32_t index; /* of its buffer; the port's, never changes */
 	uint16_t len;   /* of the UDP payload */
-	uint8_t ecn;    /* as received; what is sent has none */
-	uint8_t zero;
+	uint16_t sum;   /* to send: of the payload (RFC 1071), words as they
+			   lie in memory; 0: not known.  Who changes a byte
+			   of the payload makes it 0 */
 	struct vx6_addr peer; /* received: source; to send: destination */
 	struct vx6_addr self; /* received: our address it came to; to send:
 				 ours to send from, or none */

@@ -200,7 +200,7 @@ static struct net_frame *read_one(struct af_xdp *a, unsigned k,
 	}
 	f->data = a->port.mem + d->addr + p.at;
 	f->len = p.len;
-	f->ecn = p.ecn;
+	f->sum = 0;
 	f->peer = p.from;
 	f->self = p.to;
 	f->link = 0;
@@ -320,7 +320,7 @@ static void send_one(struct af_xdp *a, const struct head *h,
 		drop(a, f, VX6_AGAIN);
 		return;
 	}
-	packet_write(&h->head, f->data, f->len);
+	packet_write(&h->head, f->data, f->len, f->sum);
 	a->owner[f->index] = (uint8_t)(k + 1u);
 	xsk_put(&s->x.tx, addr_of(a, f->data - h->head.len), len);
 	s->unsent++;

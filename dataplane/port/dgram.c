@@ -37,7 +37,7 @@ static unsigned post(struct dgram *d)
 static void describe(struct net_frame *f, const struct net_pkt *pkt, size_t len)
 {
 	f->len = (uint16_t)len;
-	f->ecn = pkt->ecn;
+	f->sum = 0;
 	f->peer = pkt->from;
 	f->self = pkt->to;
 }

@@ -2,9 +2,10 @@
 #include "dataplane/port/packet.h"
 
 #include <arpa/inet.h>
-#include <immintrin.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include "dataplane/base/sum.h"
 
 #define TYPE_IP4 0x0800u
 #define TYPE_IP6 0x86ddu
@@ -97,112 +98,6 @@ enum vx6_status packet_read(struct packet *p, const uint8_t *frame, size_t len)
 	return VX6_OK;
 }
 
-/* ---- checksums (RFC 1071): sums of 16-bit words as they lie in memory,
- * so that no byte is turned round ---- */
-
-static uint32_t fold(uint64_t sum)
-{
-	sum = (sum >> 32) + (sum & 0xffffffffu);
-	sum = (sum >> 32) + (sum & 0xffffffffu);
-	sum = (sum >> 16) + (sum & 0xffffu);
-	sum = (sum >> 16) + (sum & 0xffffu);
-	return (uint32_t)((sum >> 16) + (sum & 0xffffu));
-}
-
-static uint64_t load(const uint8_t *p, size_t len)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, p, len);
-	return v;
-}
-
-/* None of them is folded yet.  Two chains of 32-bit halves in 64-bit words:
- * no carry is lost within 2^31 steps. */
-static uint64_t sum_plain(const uint8_t *p, size_t len)
-{
-	uint64_t a = 0, b = 0;
-
-	for (; len >= 16; p += 16, len -= 16) {
-		uint64_t v = load(p, 8), w = load(p + 8, 8);
-
-		a += (v & 0xffffffffu) + (v >> 32);
-		b += (w & 0xffffffffu) + (w >> 32);
-	}
-	for (; len >= 4; p += 4, len -= 4)
-		a += load(p, 4);
-	b += load(p, len);
-	return a + b;
-}
-
-#define AVX2 VX6_TARGET("avx2")
-#define VNNI VX6_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-
-/* The same, four words at a time. */
-AVX2 static uint64_t sum_avx2(const uint8_t *p, size_t len)
-{
-	const __m256i low = _mm256_set1_epi64x(0xffffffff);
-	__m256i a = _mm256_setzero_si256(), b = a;
-	uint64_t sum[4];
-	size_t at = 0;
-
-	for (; len - at >= 32; at += 32) {
-		__m256i v = _mm256_loadu_si256(
-			(const __m256i_u *)(const void *)(p + at));
-
-		a = _mm256_add_epi64(a, _mm256_and_si256(v, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(v, 32));
-	}
-	_mm256_storeu_si256((__m256i_u *)(void *)sum, _mm256_add_epi64(a, b));
-	return sum[0] + sum[1] + sum[2] + sum[3] + sum_plain(p + at, len - at);
-}
-
-/* Products with 1 of the even bytes, and of the odd ones, two to a 32-bit
- * word and step; in all, 2^20 bytes until one overflows. */
-VNNI static uint64_t sum_vnni(const uint8_t *p, size_t len)
-{
-	const __m512i even = _mm512_set1_epi16(1);
-	const __m512i odd = _mm512_set1_epi16(0x100);
-	__m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-	size_t at = 0;
-
-	for (; len - at >= 128; at += 128) {
-		__m512i v = _mm512_loadu_si512(p + at);
-		__m512i w = _mm512_loadu_si512(p + at + 64);
-
-		a = _mm512_dpbusd_epi32(a, v, even);
-		b = _mm512_dpbusd_epi32(b, v, odd);
-		c = _mm512_dpbusd_epi32(c, w, even);
-		d = _mm512_dpbusd_epi32(d, w, odd);
-	}
-	for (; at < len; at += 64) {
-		uint64_t mask = len - at < 64
-					? ~UINT64_C(0) >> (64 - (len - at))
-					: ~UINT64_C(0);
-		__m512i v = _mm512_maskz_loadu_epi8(mask, p + at);
-
-		a = _mm512_dpbusd_epi32(a, v, even);
-		b = _mm512_dpbusd_epi32(b, v, odd);
-	}
-	a = _mm512_add_epi32(a, c);
-	b = _mm512_add_epi32(b, d);
-	a = _mm512_add_epi32(a, _mm512_slli_epi32(b, 8));
-	return (uint32_t)_mm512_reduce_add_epi32(a);
-}
-
-#define WIDE 64u /* bytes; below, the plain way is as fast */
-
-static uint64_t sum_of(const uint8_t *p, size_t len)
-{
-	if (len >= WIDE && __builtin_cpu_supports("avx512vnni") &&
-	    __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl"))
-		return sum_vnni(p, len);
-	if (len >= WIDE && __builtin_cpu_supports("avx2"))
-		return sum_avx2(p, len);
-	return sum_plain(p, len);
-}
-
 /* ---- write ---- */
 
 static void head_ip6(struct packet_head *h, const struct vx6_addr *self,
@@ -217,7 +112,7 @@ static void head_ip6(struct packet_head *h, const struct vx6_addr *self,
 	memcpy(q + 8, self->ip, 16);
 	memcpy(q + 24, peer->ip, 16);
 	h->len = PACKET_HDR_V6;
-	h->sum = fold(sum_of(q + 8, 32));
+	h->sum = vx6_sum(q + 8, 32);
 }
 
 static void head_ip4(struct packet_head *h, const struct vx6_addr *self,
@@ -233,8 +128,8 @@ static void head_ip4(struct packet_head *h, const struct vx6_addr *self,
 	memcpy(q + 12, self->ip + 12, 4);
 	memcpy(q + 16, peer->ip + 12, 4);
 	h->len = PACKET_HDR_V4;
-	h->sum = fold(sum_of(q + 12, 8));
-	h->ip_sum = fold(sum_of(q, PACKET_IP4));
+	h->sum = vx6_sum(q + 12, 8);
+	h->ip_sum = vx6_sum(q, PACKET_IP4);
 }
 
 void packet_head_make(struct packet_head *h, const uint8_t dst[6],
@@ -254,26 +149,27 @@ void packet_head_make(struct packet_head *h, const uint8_t dst[6],
 	udp = h->byte + h->len - PACKET_UDP;
 	put16(udp, self->port);
 	put16(udp + 2, peer->port);
-	h->sum += fold(sum_of(udp, 4)) + htons(IPPROTO_UDP);
+	h->sum += vx6_sum(udp, 4) + htons(IPPROTO_UDP);
 }
 
-void packet_write(const struct packet_head *h, uint8_t *payload, uint16_t len)
+void packet_write(const struct packet_head *h, uint8_t *payload, uint16_t len,
+		  uint16_t sum)
 {
 	uint8_t *at = payload - h->len, *udp = payload - PACKET_UDP;
 	uint32_t udp_len = len + PACKET_UDP;
 	uint32_t word = htons((uint16_t)udp_len);
-	uint16_t sum;
 
-	/* a length that the compiler knows: `rep movs` takes as long as the
-	 * checksum does */
+	if (vx6_unlikely(sum == 0))
+		sum = vx6_sum(payload, len);
+	/* a length that the compiler knows: `rep movs` takes longer than all
+	 * of the rest */
 	if (vx6_likely(h->len == PACKET_HDR_V6))
 		memcpy(at, h->byte, PACKET_HDR_V6);
 	else
 		memcpy(at, h->byte, PACKET_HDR_V4);
 	put16(udp + 4, udp_len);
 	/* the length is in the pseudo-header and in the header */
-	sum = (uint16_t)~fold((uint64_t)h->sum + 2u * word +
-			      sum_of(payload, len));
+	sum = (uint16_t)~vx6_sum_fold((uint64_t)h->sum + 2u * word + sum);
 	if (sum == 0)
 		sum = 0xffff; /* 0 says that there is none (RFC 768) */
 	memcpy(udp + 6, &sum, sizeof(sum));
@@ -283,7 +179,7 @@ void packet_write(const struct packet_head *h, uint8_t *payload, uint16_t len)
 		return;
 	}
 	put16(at + 2, udp_len + PACKET_IP4);
-	sum = (uint16_t)~fold((uint64_t)h->ip_sum +
-			      htons((uint16_t)(udp_len + PACKET_IP4)));
+	sum = (uint16_t)~vx6_sum_fold((uint64_t)h->ip_sum +
+				      htons((uint16_t)(udp_len + PACKET_IP4)));
 	memcpy(at + 10, &sum, sizeof(sum));
 }

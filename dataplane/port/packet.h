@@ -64,10 +64,9 @@ VX6_NONNULL void packet_head_make(struct packet_head *h, const uint8_t dst[6],
 				  const struct vx6_addr *peer);
 
 /* packet_write puts the headers in front of a payload of len bytes, which
- * has h->len bytes of room before it.
- * Cost: reads the payload once, 64 bytes a step where the CPU has AVX-512
- * with VNNI, 32 with AVX2, else 16. */
+ * has h->len bytes of room before it.  sum is vx6_sum of the payload, or 0:
+ * not known, it is reckoned here. */
 VX6_NONNULL void packet_write(const struct packet_head *h, uint8_t *payload,
-			      uint16_t len);
+			      uint16_t len, uint16_t sum);
 
 #endif

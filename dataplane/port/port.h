@@ -136,7 +136,7 @@ port_take(struct port *p)
 		return NULL;
 	f = p->pool[--p->pool_cnt];
 	f->data = p->mem + f->index * p->unit + NET_FRAME_FRONT;
-	f->len = 0;
+	f->len = f->sum = 0;
 	f->link = 0;
 	f->peer = f->self = (struct vx6_addr){ 0 };
 	return f;

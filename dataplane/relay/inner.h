@@ -141,6 +141,7 @@ VX6_NONNULL static inline void dress_cell(struct relay *r, struct net_frame *f,
 		vx6_rand_fill(r->rnd, q + end, size - end);
 	f->data = q;
 	f->len = (uint16_t)size;
+	f->sum = 0;
 	f->peer = l->link.addr;
 	f->self = l->self;
 	f->link = l->link.index;

@@ -38,6 +38,7 @@ static void send_probes(struct relay *r, const struct relay_link *l,
 		}
 		memcpy(f->data, lo->pkt[i].data, lo->pkt[i].len);
 		f->len = lo->pkt[i].len;
+		f->sum = 0;
 		f->peer = lo->pkt[i].to;
 		f->self = vx6_addr_eq(&f->peer, &from) ? self : l->self;
 		f->link = 0; /* not always where the link's cells go */

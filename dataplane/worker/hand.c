@@ -55,7 +55,6 @@ bool hand_put(struct hand *h, enum hand_kind kind, const struct net_frame *f)
 		return false;
 	assert(f->len <= NET_FRAME_CAP);
 	s->kind = (uint8_t)kind;
-	s->ecn = f->ecn;
 	s->len = f->len;
 	s->link = f->link;
 	s->peer = f->peer;
@@ -67,7 +66,6 @@ bool hand_put(struct hand *h, enum hand_kind kind, const struct net_frame *f)
 
 void hand_take(const struct hand_slot *s, struct net_frame *f)
 {
-	f->ecn = s->ecn;
 	f->len = s->len;
 	f->link = s->link;
 	f->peer = s->peer;

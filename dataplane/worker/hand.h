@@ -43,7 +43,6 @@ enum hand_kind { HAND_CELL = 1, HAND_JOIN, HAND_UP, HAND_LINK, HAND_SENT };
 
 struct VX6_ALIGNED(VX6_CACHELINE) hand_slot {
 	uint8_t kind; /* enum hand_kind */
-	uint8_t ecn;
 	uint16_t len; /* of data */
 	uint32_t link;
 	struct vx6_addr peer, self;

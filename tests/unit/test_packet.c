@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dataplane/base/rand.h"
+#include "dataplane/base/sum.h"
 #include "dataplane/port/packet.h"
 
 #define FRONT 64u
@@ -70,7 +71,8 @@ static void check_plain(const uint8_t *frame, bool v4, uint16_t len)
 	}
 }
 
-static void written(const char *self, const char *peer, uint16_t len)
+static void written(const char *self, const char *peer, uint16_t len,
+		    bool known)
 {
 	const uint8_t dst[6] = { 2, 0, 0, 0, 0, 7 },
 		      src[6] = { 2, 0, 0, 0, 0, 9 };
@@ -87,7 +89,7 @@ static void written(const char *self, const char *peer, uint16_t len)
 	memcpy(at, text, len);
 	packet_head_make(&h, dst, src, &a, &b);
 	assert_int_equal(h.len, v4 ? PACKET_HDR_V4 : PACKET_HDR_V6);
-	packet_write(&h, at, len);
+	packet_write(&h, at, len, known ? vx6_sum(at, len) : 0);
 	assert_memory_equal(at, text, len);
 	check_plain(at - h.len, v4, len);
 	check_sums(at - h.len, v4, len);
@@ -104,8 +106,10 @@ static void what_is_written_is_right(void **state)
 {
 	(void)state;
 	for (uint16_t len = 0; len <= 1473; len++) {
-		written("[fd00::1]:4243", "[2001:db8::ffff]:5", len);
-		written("192.0.2.1:4243", "10.0.0.255:65535", len);
+		bool known = vx6_rand_below(&rnd, 2) != 0;
+
+		written("[fd00::1]:4243", "[2001:db8::ffff]:5", len, known);
+		written("192.0.2.1:4243", "10.0.0.255:65535", len, !known);
 	}
 }
 
@@ -122,7 +126,7 @@ static void no_checksum_is_zero(void **state)
 	packet_head_make(&h, mac, mac, &a, &b);
 	for (uint32_t v = 0; v <= 0xffff; v++) {
 		memcpy(buf + FRONT, &v, 4);
-		packet_write(&h, buf + FRONT, 2);
+		packet_write(&h, buf + FRONT, 2, 0);
 		assert_true(buf[FRONT - 2] != 0 || buf[FRONT - 1] != 0);
 		seen += buf[FRONT - 2] == 0xff && buf[FRONT - 1] == 0xff;
 	}
@@ -139,7 +143,7 @@ static size_t good(uint8_t frame[], bool v4, uint16_t len)
 	struct packet_head h;
 
 	packet_head_make(&h, mac, mac, &a, &b);
-	packet_write(&h, buf + FRONT, len);
+	packet_write(&h, buf + FRONT, len, 0);
 	memcpy(frame, buf + FRONT - h.len, h.len + (size_t)len);
 	return h.len + (size_t)len;
 }

@@ -181,7 +181,7 @@ static struct net_frame *read_one(struct dpdk *a, const struct device *d,
 	}
 	f->data = at + p.at;
 	f->len = p.len;
-	f->ecn = p.ecn;
+	f->sum = 0;
 	f->peer = p.from;
 	f->self = p.to;
 	f->link = 0;
@@ -307,7 +307,7 @@ static void send_one(struct dpdk *a, const struct head *h, struct net_frame *f)
 		return;
 	}
 	assert(f->data - h->head.len >= (uint8_t *)mbuf_of(f)->buf_addr);
-	packet_write(&h->head, f->data, f->len);
+	packet_write(&h->head, f->data, f->len, f->sum);
 	a->out[k][a->out_cnt[k]++] = packet_of(f, f->data - h->head.len,
 					       (uint32_t)h->head.len + f->len);
 }
