@@ -207,19 +207,6 @@ static bool all_are(const uint8_t *p, size_t len, uint32_t c)
 	return true;
 }
 
-/* RFC 768 over RFC 8200's pseudo-header, 16 bits at a time: sums to ~0. */
-static bool sums_up(const uint8_t *payload, size_t len)
-{
-	const uint8_t *ip = payload - PACKET_UDP - PACKET_IP6;
-	uint32_t sum = (uint32_t)(len + PACKET_UDP) + IPPROTO_UDP;
-
-	for (size_t i = 8; i < PACKET_IP6 + PACKET_UDP + len; i++)
-		sum += i % 2 == 0 ? (uint32_t)ip[i] << 8 : ip[i];
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffffu) + (sum >> 16);
-	return sum == 0xffffu;
-}
-
 /* Sealed for the next hop under h: what is inside must be what came. */
 static bool opens(const struct abi_half *h, struct net_frame *f, uint32_t c)
 {
@@ -244,7 +231,7 @@ static bool right(const struct dp_rig *rig, struct net_frame *f)
 		return i < rig->c.circuits && f->len == size &&
 		       all_are(f->data + VX6_CELL_HDR, size - VX6_CELL_HDR, i);
 	}
-	if (!sums_up(f->data, f->len) ||
+	if (!dp_sums_up(f->data, f->len) ||
 	    !dp_unprotect(f->data, f->len, f->link, &c))
 		return false;
 	i = c.circ - OUT_ID;

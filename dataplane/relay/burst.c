@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "dataplane/base/sum.h"
 #include "dataplane/relay/inner.h"
 
 /* Says which phase is over.  A benchmark compiles this file a second time
@@ -16,11 +17,13 @@ struct lane { /* what one cell carries from phase to phase */
 	struct relay_half *to; /* whose way out it takes: h, or a splice's */
 	uint64_t ctr;
 	uint8_t *q;    /* where the outgoing cell begins */
+	uint64_t sum;  /* of its C, unfolded, where that is known */
 	size_t size;   /* as it came; from fresh on, as it will leave */
 	uint16_t len;  /* of C, likewise */
 	uint16_t came; /* size of the datagram that came, for the counters */
 	uint8_t kind;
-	bool away; /* another worker seals it */
+	bool away;   /* another worker seals it */
+	bool summed; /* sum is known */
 };
 
 /* Survivors close ranks; as a rule all of them stand right already. */
@@ -70,8 +73,12 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 
 static void unprotect(struct lane *lane, unsigned n)
 {
+	struct vx6_aes_op op[RELAY_BURST];
+
 	for (unsigned i = 0; i < n; i++)
-		vx6_cell_unprotect(&lane[i].in->link.hp_rx, lane[i].f->data);
+		op[i] = (struct vx6_aes_op){ &lane[i].in->link.hp_rx,
+					     vx6_cell_block(lane[i].q) };
+	vx6_aes_decrypt_each(op, n);
 }
 
 /* ---- route: the half-circuit, if there is one; probes go their way ---- */
@@ -336,6 +343,8 @@ static void crypt_all(struct relay *r, struct lane *lane, unsigned n,
 	vx6_layer_seal_burst(op + back, n - back);
 	for (unsigned i = 0; i < n; i++) {
 		st[i] = at[i] < front ? op[at[i]].st : VX6_OK;
+		lane[i].sum = op[at[i]].sum;
+		lane[i].summed = op[at[i]].summed;
 		if (vx6_unlikely(st[i] == VX6_BAD_TAG))
 			st[i] = bad_tag(r, lane[i].h);
 	}
@@ -356,6 +365,16 @@ static enum vx6_status inner_ok(const struct lane *l)
 			 kind > (crosses(l) ? VX6_KIND_DATA : VX6_KIND_DROP)))
 		return VX6_BAD_KIND;
 	return VX6_OK;
+}
+
+/* The checksum of P, which the AEAD has told, less that of the header: it
+ * will be another one on the wire. */
+static void sum_without_h8(struct lane *l)
+{
+	const uint8_t *h8 = l->f->data + VX6_CELL_HDR;
+
+	l->sum += (uint64_t)vx6_sum_less(vx6_sum_word(h8)) +
+		  vx6_sum_less(vx6_sum_word(h8 + 4));
 }
 
 /* What the other leg will seal it with, and its share in the counting. */
@@ -422,8 +441,10 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
 			st = inner_ok(l);
 			if (st == VX6_OK && crosses(l) && !l->away)
 				st = cross(r, l, now);
-			if (vx6_likely(st == VX6_OK))
+			if (vx6_likely(st == VX6_OK)) {
+				sum_without_h8(l);
 				return true;
+			}
 		} else if (l->kind == VX6_KIND_CONTROL) {
 			st = control_up(r, l, now);
 			r->control_in += st == VX6_OK;
@@ -488,6 +509,7 @@ static unsigned judge_all(struct relay *r, struct lane *lane, unsigned n,
 static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 {
 	struct vx6_layer_op op[RELAY_BURST];
+	uint8_t of[RELAY_BURST];
 	unsigned cnt = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -495,6 +517,7 @@ static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 
 		if (!crosses(l))
 			continue;
+		of[cnt] = (uint8_t)i;
 		op[cnt++] = (struct vx6_layer_op){
 			.key = &l->to->key,
 			.gcm = gcm_of(r, idx_of(l->to->id)),
@@ -505,13 +528,44 @@ static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 		};
 	}
 	vx6_layer_seal_burst(op, cnt);
+	for (unsigned i = 0; i < cnt; i++) {
+		lane[of[i]].sum = op[i].sum;
+		lane[of[i]].summed = op[i].summed;
+	}
 }
 
 /* ---- send ---- */
 
+/* What stands behind the header's block on the wire: C from its fifth byte
+ * on, and the pad. */
+static void sum_behind_block(struct lane *l)
+{
+	size_t end = VX6_CELL_HDR + l->len;
+	uint16_t pad;
+
+	l->sum += vx6_sum_less(vx6_sum_word(l->q + VX6_CELL_HDR));
+	if (vx6_likely(end == l->size))
+		return;
+	pad = vx6_sum(l->q + end, l->size - end);
+	l->sum += end % 2 == 0 ? pad : vx6_sum_turned(pad);
+}
+
+/* And all before it, as it is now. */
+static uint16_t sum_of(const struct lane *l)
+{
+	uint64_t sum = l->sum;
+
+	if (!l->summed)
+		return 0;
+	for (unsigned at = 0; at < VX6_CELL_HDR + 4; at += 4)
+		sum += vx6_sum_word(l->q + at);
+	return vx6_sum_fold(sum);
+}
+
 static void send_all(struct relay *r, struct lane *lane, unsigned n,
 		     uint64_t now, struct relay_out *out)
 {
+	struct vx6_aes_op op[RELAY_BURST];
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -520,11 +574,15 @@ static void send_all(struct relay *r, struct lane *lane, unsigned n,
 		dress_cell(r, l->f, l->q, l->len, l->size, l->out,
 			   l->to->out_id, now);
 		l->f->half = l->to->id;
+		sum_behind_block(l);
 		bytes += l->size;
+		op[i] = (struct vx6_aes_op){ &l->out->link.hp_tx,
+					     vx6_cell_block(l->q) };
 		out->tx[out->tx_cnt++] = l->f;
 	}
+	vx6_aes_encrypt_each(op, n);
 	for (unsigned i = 0; i < n; i++)
-		vx6_cell_protect(&lane[i].out->link.hp_tx, lane[i].q);
+		lane[i].f->sum = sum_of(&lane[i]);
 	r->relayed_bytes += bytes;
 }
 

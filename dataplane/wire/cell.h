@@ -91,6 +91,12 @@ vx6_cell_link(const uint8_t *p, size_t size, uint32_t *link)
 	return VX6_OK;
 }
 
+/* vx6_cell_block is where the block of header protection lies. */
+VX6_NONNULL static inline uint8_t *vx6_cell_block(uint8_t *p)
+{
+	return p + 4;
+}
+
 /* vx6_cell_protect encrypts bytes 4..19 of a cell of at least 32 bytes
  * with the link's header key of that direction; _unprotect undoes it. */
 VX6_NONNULL static inline void vx6_cell_protect(const struct vx6_aes *key,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "dataplane/port/packet.h"
+
 /* len bytes that follow from a label and a number. */
 static void derive(void *out, size_t len, const char *label, uint64_t no)
 {
@@ -199,12 +201,43 @@ static void keep_up(struct dp_node *n)
 	port_give(n->port, n->out.up, n->out.up_cnt);
 }
 
+bool dp_sums_up(const uint8_t *payload, size_t len)
+{
+	const uint8_t *ip = payload - PACKET_UDP - PACKET_IP6;
+	uint32_t sum = (uint32_t)(len + PACKET_UDP) + IPPROTO_UDP;
+
+	for (size_t i = 8; i < PACKET_IP6 + PACKET_UDP + len; i++)
+		sum += i % 2 == 0 ? (uint32_t)ip[i] << 8 : ip[i];
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffffu) + (sum >> 16);
+	return sum == 0xffffu;
+}
+
+/* Whatever is known of a frame's sum is right: as AF_XDP would send it. */
+static bool sums_are_right(const struct relay_out *o)
+{
+	static const uint8_t mac[6] = { 2 };
+	const struct vx6_addr self = dp_peer(0), peer = dp_peer(1);
+	struct packet_head head;
+
+	packet_head_make(&head, mac, mac, &self, &peer);
+	for (unsigned i = 0; i < o->tx_cnt; i++) {
+		const struct net_frame *f = o->tx[i];
+
+		packet_write(&head, f->data, f->len, f->sum);
+		if (!dp_sums_up(f->data, f->len))
+			return false;
+	}
+	return true;
+}
+
 bool dp_finish(struct dp_node *n, unsigned in, unsigned spares)
 {
 	struct relay_out *o = &n->out;
 	unsigned used = spares - n->relay->spare_cnt;
 	bool ok = in + used == o->tx_cnt + o->up_cnt + o->free_cnt;
 
+	ok = sums_are_right(o) && ok;
 	keep_up(n);
 	port_tx(n->port, o->tx, o->tx_cnt);
 	port_give(n->port, o->free, o->free_cnt);

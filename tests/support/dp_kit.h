@@ -94,8 +94,13 @@ bool dp_down(struct dp_node *n, const struct relay_down d[], unsigned cnt,
 void dp_spares(struct dp_node *n);
 
 /* dp_finish sends and gives back what a call left in n->out; `in` frames
- * went in, `spares` were there before. */
+ * went in, `spares` were there before.  Each frame gets its packet's headers,
+ * and is judged by dp_sums_up. */
 bool dp_finish(struct dp_node *n, unsigned in, unsigned spares);
+
+/* dp_sums_up judges a UDP checksum (RFC 768) before a payload that has IPv6
+ * headers in front (RFC 8200 section 8.1), 16 bits at a time. */
+bool dp_sums_up(const uint8_t *payload, size_t len);
 
 /* dp_balanced: all frames are in the pool or the spares (take what was sent
  * first), and every cell that came in is accounted for. */

@@ -347,6 +347,34 @@ static void aes_hardware_and_software_agree(void **state)
 	}
 }
 
+/* Many at once are one after the other, whatever key each has. */
+static void aes_many_are_each(void **state)
+{
+	static struct vx6_aes a[3];
+	static uint8_t one[64][16], many[64][16], was[64][16];
+	struct vx6_aes_op op[64];
+	uint8_t key[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		randombytes_buf(key, sizeof(key));
+		vx6_aes_init(&a[i], key, i == 2 ? 32 : 16);
+	}
+	for (unsigned n = 0; n <= 64; n += n < 9 ? 1 : 11) {
+		randombytes_buf(was, sizeof(was));
+		memcpy(one, was, sizeof(was));
+		memcpy(many, was, sizeof(was));
+		for (unsigned i = 0; i < n; i++) {
+			op[i] = (struct vx6_aes_op){ &a[i % 3], many[i] };
+			vx6_aes_encrypt(&a[i % 3], one[i], one[i]);
+		}
+		vx6_aes_encrypt_each(op, n);
+		assert_memory_equal(one, many, sizeof(one));
+		vx6_aes_decrypt_each(op, n);
+		assert_memory_equal(was, many, sizeof(was));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -363,6 +391,7 @@ int main(void)
 		cmocka_unit_test(aes_as_picked),
 		cmocka_unit_test(aes_key_schedule),
 		cmocka_unit_test(aes_hardware_and_software_agree),
+		cmocka_unit_test(aes_many_are_each),
 	};
 
 	return cmocka_run_group_tests_name("aead", test, start, NULL);

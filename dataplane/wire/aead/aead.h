@@ -155,6 +155,16 @@ VX6_NONNULL void vx6_aes_encrypt(const struct vx6_aes *a, uint8_t out[16],
 VX6_NONNULL void vx6_aes_decrypt(const struct vx6_aes *a, uint8_t out[16],
 				 const uint8_t in[16]);
 
+struct vx6_aes_op { /* one block of many */
+	const struct vx6_aes *key;
+	uint8_t *block;
+};
+
+/* vx6_aes_encrypt_each and _decrypt_each do n blocks where they lie, each
+ * under its own key: side by side they take a part of the time. */
+VX6_NONNULL void vx6_aes_encrypt_each(struct vx6_aes_op op[], unsigned n);
+VX6_NONNULL void vx6_aes_decrypt_each(struct vx6_aes_op op[], unsigned n);
+
 VX6_NONNULL void vx6_aes_wipe(struct vx6_aes *a);
 
 #endif

@@ -34,6 +34,26 @@ void vx6_aes_decrypt(const struct vx6_aes *a, uint8_t out[16],
 		vx6_aes_soft_decrypt(a, out, in);
 }
 
+void vx6_aes_encrypt_each(struct vx6_aes_op op[], unsigned n)
+{
+	if (vx6_likely(use_ni)) {
+		vx6_aes_ni_encrypt_each(op, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		vx6_aes_soft_encrypt(op[i].key, op[i].block, op[i].block);
+}
+
+void vx6_aes_decrypt_each(struct vx6_aes_op op[], unsigned n)
+{
+	if (vx6_likely(use_ni)) {
+		vx6_aes_ni_decrypt_each(op, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		vx6_aes_soft_decrypt(op[i].key, op[i].block, op[i].block);
+}
+
 void vx6_aes_wipe(struct vx6_aes *a)
 {
 	sodium_memzero(a, sizeof(*a));

@@ -29,9 +29,10 @@ static __m128i get(const uint8_t *p)
 		x = op(x, get((k) + 144));                                     \
 	} while (0)
 
-VX6_TARGET("aes,sse4.1")
-void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
-			const uint8_t in[16])
+#define NI VX6_TARGET("aes,sse4.1")
+
+NI static inline void encrypt(const struct vx6_aes *a, uint8_t out[16],
+			      const uint8_t in[16])
 {
 	const uint8_t *k = a->enc;
 	__m128i x = _mm_xor_si128(get(in), get(k));
@@ -43,9 +44,8 @@ void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
 	_mm_storeu_si128((__m128i_u *)(void *)out, x);
 }
 
-VX6_TARGET("aes,sse4.1")
-void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
-			const uint8_t in[16])
+NI static inline void decrypt(const struct vx6_aes *a, uint8_t out[16],
+			      const uint8_t in[16])
 {
 	const uint8_t *k = a->dec;
 	__m128i x = _mm_xor_si128(get(in), get(k));
@@ -55,4 +55,30 @@ void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
 		x = _mm_aesdec_si128(x, get(k + i * 16u));
 	x = _mm_aesdeclast_si128(x, get(k + a->rounds * 16u));
 	_mm_storeu_si128((__m128i_u *)(void *)out, x);
+}
+
+NI void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
+			   const uint8_t in[16])
+{
+	encrypt(a, out, in);
+}
+
+NI void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
+			   const uint8_t in[16])
+{
+	decrypt(a, out, in);
+}
+
+/* One block waits for its rounds most of the time; the CPU begins the next
+ * ones meanwhile. */
+NI void vx6_aes_ni_encrypt_each(struct vx6_aes_op op[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		encrypt(op[i].key, op[i].block, op[i].block);
+}
+
+NI void vx6_aes_ni_decrypt_each(struct vx6_aes_op op[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		decrypt(op[i].key, op[i].block, op[i].block);
 }

@@ -71,6 +71,8 @@ VX6_NONNULL void vx6_aes_ni_encrypt(const struct vx6_aes *a, uint8_t out[16],
 				    const uint8_t in[16]);
 VX6_NONNULL void vx6_aes_ni_decrypt(const struct vx6_aes *a, uint8_t out[16],
 				    const uint8_t in[16]);
+VX6_NONNULL void vx6_aes_ni_encrypt_each(struct vx6_aes_op op[], unsigned n);
+VX6_NONNULL void vx6_aes_ni_decrypt_each(struct vx6_aes_op op[], unsigned n);
 
 /* vx6_aes_start picks AES-NI where the CPU has it; vx6_aead_start calls
  * it.  Until then one block is done in software. */
