@@ -143,8 +143,8 @@ const struct field config_field[] = {
 	  RANGE(0, CONFIG_WORKERS_MAX), .unit = "threads", AT(data.workers),
 	  .help = "Threads that forward cells, each worth a core of its "
 		  "own. 0: one for each of data.cpus, and one where that is "
-		  "empty. Under af_xdp the first has the queues and hands "
-		  "on what is the others'." },
+		  "empty. Under af_xdp queue q of an interface is worker q "
+		  "modulo their number's." },
 	{ .path = "data.cpus", .type = FIELD_INT, .preset = "[]",
 	  RANGE(0, 1023), .unit = "CPU numbers", LIST(data.cpus),
 	  .list_max = CONFIG_WORKERS_MAX,

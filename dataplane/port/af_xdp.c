@@ -6,13 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "dataplane/port/af_xdp_own.h"
-#include "dataplane/wire/cell.h"
 
 #define SOCK_EVERY 16u  /* calls of rx, then the kernel's socket is read */
 #define RESERVE    512u /* frames of the pool that are not posted */
@@ -154,7 +151,6 @@ VX6_COLD void af_xdp_meet(struct af_xdp *a)
 		fill(a, a->live[i]);
 	if (!moved)
 		return;
-	atomic_fetch_add_explicit(&a->answered, 1, memory_order_release);
 	ssize_t len = write(a->said_fd, &one, sizeof(one));
 	(void)len; /* EAGAIN: it is as high as it gets, and readable */
 }
@@ -412,8 +408,8 @@ static void af_xdp_link(struct port *p, uint32_t index,
 {
 	struct af_xdp *a = af_xdp_port(p);
 
-	if (index >= a->links)
-		return;
+	if (index >= a->links || index % a->workers != a->worker)
+		return; /* each entry has one writer */
 	if (peer == NULL)
 		xdp_link_clear(&a->link[index]);
 	else
@@ -424,14 +420,13 @@ static void af_xdp_close(struct port *p)
 {
 	struct af_xdp *a = af_xdp_port(p);
 
-	af_xdp_settle(a);
-	xdp_close(a->xdp);
+	af_xdp_host_leave(a);
+	if (a->first)
+		af_xdp_host_close(a->host);
 	neigh_close(a->neigh);
 	dgram_close(&a->d);
 	if (a->head != NULL)
 		munmap(a->head, a->head_len);
-	if (a->said_fd >= 0)
-		close(a->said_fd);
 	free(a->owner);
 	port_pool_free(p);
 	free(a);
@@ -482,53 +477,13 @@ static enum vx6_status init_memory(struct af_xdp *a,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->head == MAP_FAILED)
 		a->head = NULL;
-	if (a->owner == NULL || a->head == NULL)
-		return VX6_NO_MEMORY;
-	a->said_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return a->said_fd < 0 ? VX6_SYS : VX6_OK;
+	return a->owner == NULL || a->head == NULL ? VX6_NO_MEMORY : VX6_OK;
 }
 
-/* Asked before anything is loaded, because it is so cheap. */
-static enum vx6_status can_have(char *why)
+static enum vx6_status open_neigh(struct af_xdp *a, char *why)
 {
-	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	enum vx6_status st = neigh_open(&a->neigh, a->links);
 
-	if (fd >= 0) {
-		close(fd);
-		return VX6_OK;
-	}
-	if (errno == EPERM || errno == EACCES) {
-		snprintf(why, XDP_WHY,
-			 "AF_XDP needs privilege (CAP_NET_RAW, CAP_NET_ADMIN, "
-			 "CAP_BPF): run vx6-dataplane as root or by its unit");
-		return VX6_DENIED;
-	}
-	snprintf(why, XDP_WHY,
-		 "this kernel has no AF_XDP (%s): boot one with "
-		 "CONFIG_XDP_SOCKETS",
-		 strerror(errno));
-	return VX6_UNSUPPORTED;
-}
-
-static enum vx6_status open_xdp(struct af_xdp *a, char *why)
-{
-	struct xdp_opts xo = {
-		.links = a->links,
-		.data_port = a->port.at.port,
-		.len_min = VX6_CELL_MIN,
-		.len_max = VX6_CELL_MAX,
-		.shake_ns = a->o.shake_ns,
-		.shake_most = a->o.shake_most,
-		.no_dispatcher = a->o.no_dispatcher,
-	};
-	enum vx6_status st;
-
-	memcpy(xo.control_port, a->o.control_port, sizeof(xo.control_port));
-	st = xdp_open(&a->xdp, &xo, why);
-	if (st != VX6_OK)
-		return st;
-	a->link = xdp_links(a->xdp);
-	st = neigh_open(&a->neigh, a->links);
 	if (st != VX6_OK)
 		snprintf(why, XDP_WHY,
 			 "netlink cannot be had (%s): cells need the kernel's "
@@ -538,16 +493,18 @@ static enum vx6_status open_xdp(struct af_xdp *a, char *why)
 }
 
 static enum vx6_status init_all(struct af_xdp *a, const struct port_opts *opts,
-				char *why)
+				const struct af_xdp_opts *xo, char *why)
 {
 	enum vx6_status st = init_memory(a, opts);
 
 	if (st == VX6_OK)
 		st = dgram_open(&a->d, &a->port, opts);
+	if (st == VX6_OK && a->first)
+		st = af_xdp_host_open(&a->host, &a->port.at, xo, why);
 	if (st == VX6_OK)
-		st = can_have(why);
+		st = open_neigh(a, why);
 	if (st == VX6_OK)
-		st = open_xdp(a, why);
+		af_xdp_host_join(a->host, a);
 	return st;
 }
 
@@ -569,9 +526,11 @@ enum vx6_status port_open_af_xdp(struct port **out,
 	for (unsigned k = 0; k < AF_XDP_SOCKS; k++)
 		a->sock[k].x.fd = -1;
 	memset(a->out, -1, sizeof(a->out));
-	a->o = *xo;
 	a->links = xo->links;
-	st = init_all(a, opts, why);
+	a->first = opts->beside == NULL;
+	if (!a->first)
+		a->host = af_xdp_port(opts->beside)->host;
+	st = init_all(a, opts, xo, why);
 	if (st != VX6_OK) {
 		int err = errno;
 
@@ -579,7 +538,6 @@ enum vx6_status port_open_af_xdp(struct port **out,
 		errno = err;
 		return st;
 	}
-	(void)af_xdp_step(&a->port, vx6_now_ns()); /* nobody to wake */
 	*out = &a->port;
 	return VX6_OK;
 }

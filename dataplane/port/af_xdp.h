@@ -2,7 +2,7 @@
 #ifndef VX6_DATAPLANE_PORT_AF_XDP_H
 #define VX6_DATAPLANE_PORT_AF_XDP_H
 
-/* af_xdp: a port on the queues of interfaces, with a UDP socket beside.
+/* af_xdp: ports on the queues of interfaces, each with a UDP socket beside.
  *
  *     interface's driver
  *       | classifier (xdp/xdp.h)
@@ -18,9 +18,19 @@
  * first packet, even with no interface at all, and gets fast as interfaces
  * are attached and neighbours are known.
  *
- * Interfaces come and go while the port works.  All of that, and every
- * privileged call, is the control thread's (af_xdp_step); the worker takes
- * sockets over and lets go of them between bursts:
+ * Queue q of each interface is worker q % N's, of N.  Whose link a cell is of
+ * does not matter to the driver's choice of a queue: what lands at another
+ * worker is handed over (worker/exchange.h).  A worker without a queue on an
+ * interface sends there by its socket.
+ *
+ *     queues    0   1   2   3        one host: interfaces, classifier, links
+ *               |   |   |   |
+ *     workers   0   1   0   1        one port each: frames, sockets, ways
+ *
+ * Interfaces come and go while the ports work, and may get more queues.  All
+ * of that, and every privileged call, is the host's, on the control thread
+ * (af_xdp_step); a worker takes sockets over and lets go of them between
+ * bursts:
  *
  *              control        worker        control        worker
  *     FREE ------------> OFFERED ----> LIVE -------> ASKED ----> LEFT
@@ -37,7 +47,8 @@
  * What an operator should know is said by `say`, one sentence each, once.
  *
  * Threads: rx, tx, link and fds are the worker's; open and close nobody
- * else's at the time; all else the control thread's. */
+ * else's at the time; all else the control thread's, who may name any of the
+ * ports for all of them where it says host. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,13 +61,16 @@
 #include "dataplane/port/xsk.h"
 #include "xdp/xdp.h"
 
-#define AF_XDP_IFS    XDP_IFS /* interfaces at once */
-#define AF_XDP_SOCKS  16u     /* sockets at once */
-#define AF_XDP_QUEUES 8u    /* of one interface; its others are the kernel's */
+#define AF_XDP_IFS     XDP_IFS /* interfaces at once */
+#define AF_XDP_WORKERS 16u     /* ports beside each other */
+#define AF_XDP_SOCKS   16u     /* of one port at once */
+#define AF_XDP_QUEUES                                                          \
+	8u                  /* of one interface for each worker; its others are
+			   the kernel's */
 #define AF_XDP_NAME   16u   /* of an interface, with its NUL */
 #define AF_XDP_FRAMES 8192u /* in the pool by default: 16 MiB */
 #define AF_XDP_MTU    1280u /* below this no path of cells goes */
-#define AF_XDP_FDS    4u    /* to poll, on the control thread */
+#define AF_XDP_FDS    (2u * AF_XDP_WORKERS + 1u) /* on the control thread */
 #define AF_XDP_WHY    (XDP_WHY + 80u) /* a sentence, and what runs instead */
 
 #define AF_XDP_BUSY_NS  (20 * VX6_MS)  /* before a busy queue is tried again */
@@ -72,6 +86,7 @@ struct af_xdp_opts {
 				   there are none all that are up */
 	enum xsk_mode mode;
 	uint16_t control_port[VX6_XDP_CONTROLS];
+	unsigned workers;              /* ports; 0 as 1 */
 	uint32_t links;                /* indices 1..links-1 */
 	uint64_t shake_ns, shake_most; /* as xdp/abi.h has them */
 	bool no_dispatcher;
@@ -81,11 +96,13 @@ struct af_xdp_opts {
 	void *ctx;
 };
 
-/* port_open_af_xdp opens the socket, the classifier and netlink, and tries
- * the interfaces once.  Interfaces that cannot be had are no failure: they
- * are said, and tried again.  VX6_SYS with errno where the socket cannot be
- * had, why empty: as port_open_udp.  Otherwise with a sentence in why, as
- * xdp_open: this host or user cannot have AF_XDP at all. */
+/* port_open_af_xdp opens a worker's port: the socket and netlink, and the
+ * first of them the classifier.  The others are opened beside the first, in
+ * order and with the same xo; the last tries the interfaces once.  Interfaces
+ * that cannot be had are no failure: they are said, and tried again.  VX6_SYS
+ * with errno where the socket cannot be had, why empty: as port_open_udp.
+ * Otherwise with a sentence in why, as xdp_open: this host or user cannot
+ * have AF_XDP at all.  The first is closed last. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 port_open_af_xdp(struct port **out, const struct port_opts *opts,
 		 const struct af_xdp_opts *xo, char why[XDP_WHY]);
@@ -93,14 +110,15 @@ port_open_af_xdp(struct port **out, const struct port_opts *opts,
 /* af_xdp_is says whether p is such a port. */
 VX6_NONNULL bool af_xdp_is(const struct port *p);
 
-/* af_xdp_fds: what to poll for POLLIN; af_xdp_step does what is to be done,
- * true: wake the worker; af_xdp_due_ns: the latest time for the next step. */
+/* af_xdp_fds: what to poll for POLLIN for the host; af_xdp_step does what is
+ * to be done, true: wake the workers; af_xdp_due_ns: the latest time for the
+ * next step. */
 VX6_NONNULL unsigned af_xdp_fds(const struct port *p, int fd[AF_XDP_FDS]);
 VX6_NONNULL bool af_xdp_step(struct port *p, uint64_t now_ns);
 VX6_NONNULL uint64_t af_xdp_due_ns(const struct port *p);
 
-/* af_xdp_settled is false while an interface waits for the worker, or for a
- * queue that is busy: soon it will work, or be refused. */
+/* af_xdp_settled is false while an interface of the host waits for a worker,
+ * or for a queue that is busy: soon it will work, or be refused. */
 VX6_NONNULL bool af_xdp_settled(const struct port *p);
 
 struct af_xdp_if {
@@ -118,8 +136,10 @@ struct af_xdp_state {
 	uint64_t counts[VX6_XDP_REASON_CNT]; /* of the classifier */
 };
 
-/* af_xdp_describe tells how things are. */
+/* af_xdp_describe tells how things are with the host; af_xdp_queues which
+ * queues this port has: a bit each, of any interface. */
 VX6_NONNULL void af_xdp_describe(const struct port *p, struct af_xdp_state *s);
+VX6_NONNULL uint64_t af_xdp_queues(const struct port *p);
 
 /* Counted by the worker, besides what the port has. */
 struct af_xdp_count {

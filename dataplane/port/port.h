@@ -60,8 +60,8 @@ struct port_ops {
 	/* descriptors that become readable when rx has something; at most
 	 * PORT_FDS.  Whoever asks is about to wait. */
 	unsigned (*fds)(struct port *p, int fd[PORT_FDS]);
-	/* a link of ours has this proved address (none: no address yet), or
-	 * is no more (NULL); may be left out */
+	/* a link that this worker owns has this proved address (none: no
+	 * address yet), or is no more (NULL); may be left out */
 	void (*link)(struct port *p, uint32_t index,
 		     const struct vx6_addr *peer);
 	void (*close)(struct port *p);

@@ -10,15 +10,6 @@
 #define SOL_XDP 283
 #endif
 
-/* What the kernel's copies of all frames in tx may weigh: more than they
- * can, so that a socket's buffer is never what holds a cell back. */
-#define SNDBUF (XSK_TX * 4096)
-
-static bool set(int fd, int name, const void *v, socklen_t len)
-{
-	return setsockopt(fd, SOL_XDP, name, v, len) == 0;
-}
-
 static bool map_ring(const struct xsk *x, struct xsk_ring *r, uint32_t cnt,
 		     size_t each, const struct xdp_ring_offset *off,
 		     off_t where)
@@ -39,51 +30,30 @@ static bool map_ring(const struct xsk *x, struct xsk_ring *r, uint32_t cnt,
 	return true;
 }
 
-static bool make_rings(struct xsk *x)
+static bool map_rings(struct xsk *x)
 {
-	const uint32_t fill = XSK_FILL, comp = XSK_COMP, rx = XSK_RX,
-		       tx = XSK_TX;
 	struct xdp_mmap_offsets off;
 	socklen_t len = sizeof(off);
 
-	return set(x->fd, XDP_UMEM_FILL_RING, &fill, sizeof(fill)) &&
-	       set(x->fd, XDP_UMEM_COMPLETION_RING, &comp, sizeof(comp)) &&
-	       set(x->fd, XDP_RX_RING, &rx, sizeof(rx)) &&
-	       set(x->fd, XDP_TX_RING, &tx, sizeof(tx)) &&
-	       getsockopt(x->fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &len) == 0 &&
-	       map_ring(x, &x->fill, fill, sizeof(uint64_t), &off.fr,
+	return getsockopt(x->fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &len) == 0 &&
+	       map_ring(x, &x->fill, XSK_FILL, sizeof(uint64_t), &off.fr,
 			(off_t)XDP_UMEM_PGOFF_FILL_RING) &&
-	       map_ring(x, &x->comp, comp, sizeof(uint64_t), &off.cr,
+	       map_ring(x, &x->comp, XSK_COMP, sizeof(uint64_t), &off.cr,
 			(off_t)XDP_UMEM_PGOFF_COMPLETION_RING) &&
-	       map_ring(x, &x->rx, rx, sizeof(struct xdp_desc), &off.rx,
+	       map_ring(x, &x->rx, XSK_RX, sizeof(struct xdp_desc), &off.rx,
 			XDP_PGOFF_RX_RING) &&
-	       map_ring(x, &x->tx, tx, sizeof(struct xdp_desc), &off.tx,
+	       map_ring(x, &x->tx, XSK_TX, sizeof(struct xdp_desc), &off.tx,
 			XDP_PGOFF_TX_RING);
 }
 
-static enum vx6_status open_as(struct xsk *x, void *mem, size_t len,
-			       uint32_t chunk, unsigned ifindex, unsigned queue,
-			       uint16_t mode)
+static enum vx6_status open_as(struct xsk *x, struct rights *r,
+			       const struct rights_umem *m,
+			       const struct rights_queue *q)
 {
-	const struct xdp_umem_reg reg = { .addr = (uintptr_t)mem,
-					  .len = len,
-					  .chunk_size = chunk };
-	const struct sockaddr_xdp sa = {
-		.sxdp_family = AF_XDP,
-		.sxdp_flags = (uint16_t)(mode | XDP_USE_NEED_WAKEUP),
-		.sxdp_ifindex = ifindex,
-		.sxdp_queue_id = queue
-	};
-	const int sndbuf = SNDBUF;
-
-	*x = (struct xsk){ .fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0),
-			   .zerocopy = mode == XDP_ZEROCOPY };
+	*x = (struct xsk){ .fd = rights_sock(r, m), .zerocopy = q->zerocopy };
 	if (x->fd < 0)
 		return VX6_SYS;
-	(void)setsockopt(x->fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf,
-			 sizeof(sndbuf));
-	if (!set(x->fd, XDP_UMEM_REG, &reg, sizeof(reg)) || !make_rings(x) ||
-	    bind(x->fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
+	if (!map_rings(x) || !rights_bind(r, x->fd, q)) {
 		int why = errno;
 
 		xsk_close(x);
@@ -94,17 +64,20 @@ static enum vx6_status open_as(struct xsk *x, void *mem, size_t len,
 	return VX6_OK;
 }
 
-enum vx6_status xsk_open(struct xsk *x, void *mem, size_t len, uint32_t chunk,
-			 unsigned ifindex, unsigned queue, enum xsk_mode mode)
+enum vx6_status xsk_open(struct xsk *x, struct rights *r,
+			 const struct rights_umem *m, unsigned ifindex,
+			 unsigned queue, enum xsk_mode mode)
 {
+	struct rights_queue q = { ifindex, queue, .zerocopy = true };
+
 	if (mode != XSK_COPY) {
-		enum vx6_status st = open_as(x, mem, len, chunk, ifindex, queue,
-					     XDP_ZEROCOPY);
+		enum vx6_status st = open_as(x, r, m, &q);
 
 		if (st == VX6_OK || mode == XSK_ZEROCOPY || errno == EBUSY)
 			return st;
 	}
-	return open_as(x, mem, len, chunk, ifindex, queue, XDP_COPY);
+	q.zerocopy = false;
+	return open_as(x, r, m, &q);
 }
 
 static void unmap(struct xsk_ring *r)

@@ -32,6 +32,7 @@
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
+#include "dataplane/port/af_xdp_rights.h"
 
 /* Entries of the rings, powers of two.  What arrives while the worker has no
  * core waits in fill and rx; what the kernel has not sent yet, in tx and
@@ -64,14 +65,15 @@ struct xsk {
 	struct xsk_ring fill, rx, tx, comp;
 };
 
-/* xsk_open makes a socket over mem (len bytes, frames of chunk) and binds it.
+/* xsk_open makes a socket over memory of frames and binds it to a queue, both
+ * by the rights of r.
  * VX6_SYS with errno: EBUSY (the queue's last socket is still being taken
  * down: try again in a moment), ENODEV, EPERM, ENOBUFS (RLIMIT_MEMLOCK),
  * EOPNOTSUPP (no such mode here), EAFNOSUPPORT (a kernel without AF_XDP);
  * *x is then closed already. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
-xsk_open(struct xsk *x, void *mem, size_t len, uint32_t chunk, unsigned ifindex,
-	 unsigned queue, enum xsk_mode mode);
+xsk_open(struct xsk *x, struct rights *r, const struct rights_umem *m,
+	 unsigned ifindex, unsigned queue, enum xsk_mode mode);
 
 /* xsk_close: when it returns, a copying kernel reads and writes nothing of
  * mem any more; a zero-copy driver stops a moment later.  Harmless where fd

@@ -281,11 +281,10 @@ VX6_NONNULL void relay_link_heard(struct relay *r, uint32_t index,
 				  const struct relay_sent *s);
 
 /* relay_link_follow takes what the owner of a link, not ours, says: its
- * proved address, and ours towards it.  False: it is no link here. */
-VX6_MUST_CHECK VX6_NONNULL bool relay_link_follow(struct relay *r,
-						  uint32_t index,
-						  const struct vx6_addr *addr,
-						  const struct vx6_addr *self);
+ * proved address, and ours towards it. */
+VX6_NONNULL void relay_link_follow(struct relay *r, uint32_t index,
+				   const struct vx6_addr *addr,
+				   const struct vx6_addr *self);
 
 /* ---- commands: done whole, or refused with the tables as they were.
  * Messages have passed abi_check; indices are judged here. ---- */

@@ -287,17 +287,16 @@ enum vx6_status relay_link_remove(struct relay *r, uint32_t index)
 
 /* ---- links of other workers ---- */
 
-bool relay_link_follow(struct relay *r, uint32_t index,
+void relay_link_follow(struct relay *r, uint32_t index,
 		       const struct vx6_addr *addr, const struct vx6_addr *self)
 {
 	struct relay_link *l = live_link(r, index);
 
 	if (l == NULL)
-		return false; /* removed since */
+		return; /* removed since */
 	assert(!ours(r, index));
 	l->link.addr = *addr;
 	l->self = *self;
-	return true;
 }
 
 struct relay_sent relay_link_tell(struct relay *r, uint32_t index)

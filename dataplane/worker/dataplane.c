@@ -20,14 +20,16 @@
 #include "dataplane/worker/sandbox_table.h"
 #include "dataplane/worker/worker.h"
 
-#define MTU_USUAL 1500u
-#define SETTLE_MS 50
-#define SETTLE_NS (1 * VX6_SEC) /* for interfaces, before we say READY */
-#define HDR_V6    48u
-#define HDR_V4    28u
+#define MTU_USUAL   1500u
+#define SETTLE_MS   50
+#define SETTLE_NS   (1 * VX6_SEC) /* for interfaces, before we say READY */
+#define QUEUES_TEXT (64u * 3u)    /* "0,1,..,63" */
+#define HDR_V6      48u
+#define HDR_V4      28u
 
 #define PORT_POLLS DPDK_SIDE_FDS /* the most of all back ends */
 _Static_assert(PORT_POLLS >= AF_XDP_FDS, "the most");
+_Static_assert(RELAY_WORKERS <= AF_XDP_WORKERS, "a port each");
 
 struct place { /* of one worker: what it has, and nobody else writes */
 	struct worker w;
@@ -149,11 +151,13 @@ static void say_xdp(void *ctx, bool warn, const char *event,
 }
 
 /* A host that cannot have AF_XDP forwards all the same. */
-static enum vx6_status open_af_xdp(struct dp *dp, const struct port_opts *po)
+static enum vx6_status open_af_xdp(struct dp *dp, unsigned k,
+				   const struct port_opts *po, char *why)
 {
 	struct af_xdp_opts xo = {
 		.interface_cnt = dp->o.interface_cnt,
 		.mode = dp->o.xdp_copy,
+		.workers = dp->workers,
 		.links = dp->place[0].relay.opts.links_max,
 		.say = say_xdp,
 		.ctx = dp,
@@ -167,13 +171,17 @@ static enum vx6_status open_af_xdp(struct dp *dp, const struct port_opts *po)
 		xo.shake_ns = VX6_SEC / dp->o.prefix_packets;
 		xo.shake_most = dp->o.prefix_packets;
 	}
-	st = port_open_af_xdp(&dp->place[0].port, po, &xo, no);
-	if (st == VX6_OK || no[0] == '\0')
+	if (k > 0 && !af_xdp_is(main_port(dp)))
+		return port_open_udp(&dp->place[k].port, po);
+	st = port_open_af_xdp(&dp->place[k].port, po, &xo, no);
+	if (k > 0)
+		snprintf(why, DP_WHY, "%s", no);
+	if (st == VX6_OK || no[0] == '\0' || k > 0)
 		return st;
 	snprintf(dp->why, sizeof(dp->why),
 		 "%.200s; meanwhile cells go by the UDP socket", no);
 	say_xdp(dp, true, "refused", "", dp->why);
-	return port_open_udp(&dp->place[0].port, po);
+	return port_open_udp(&dp->place[k].port, po);
 }
 
 static enum vx6_status open_port(struct dp *dp, unsigned k, char *why)
@@ -188,8 +196,8 @@ static enum vx6_status open_port(struct dp *dp, unsigned k, char *why)
 	why[0] = '\0';
 	if (dp->o.backend == CONFIG_BACKEND_DPDK)
 		st = dpdk_side_open(&dp->dpdk, &dp->place[k].port, &po, why);
-	else if (dp->o.backend == CONFIG_BACKEND_AF_XDP && k == 0)
-		st = open_af_xdp(dp, &po);
+	else if (dp->o.backend == CONFIG_BACKEND_AF_XDP)
+		st = open_af_xdp(dp, k, &po, why);
 	else
 		st = port_open_udp(&dp->place[k].port, &po);
 	if (st == VX6_OK || why[0] != '\0')
@@ -303,6 +311,8 @@ static void about_worker(const struct dp *dp, struct abi_worker *to)
 	const struct place *at = &dp->place[to->index];
 
 	to->node = at->node;
+	if (af_xdp_is(at->port))
+		to->queues = af_xdp_queues(at->port);
 	to->pages = (uint8_t)at->tables.pages;
 	to->page_len = (uint32_t)memory_page_len(at->tables.pages);
 }
@@ -567,11 +577,26 @@ static void say_start(const struct dp *dp)
 			LOG_END);
 }
 
+/* "0,2", the numbers of a worker's queues; "none". */
+static const char *queues_text(const struct place *at, char to[QUEUES_TEXT])
+{
+	uint64_t bits = af_xdp_is(at->port) ? af_xdp_queues(at->port) : 0;
+	size_t len = 0;
+
+	snprintf(to, QUEUES_TEXT, "none");
+	for (unsigned q = 0; q < 64; q++)
+		if (bits >> q & 1)
+			len += (size_t)snprintf(to + len, QUEUES_TEXT - len,
+						len > 0 ? ",%u" : "%u", q);
+	return to;
+}
+
 /* Where a worker is, and what it has. */
 static void say_place(const struct dp *dp, unsigned k)
 {
 	const struct place *at = &dp->place[k];
 	char no[LOG_NUM], cpu[LOG_NUM] = "any", node[LOG_NUM] = "any";
+	char queues[QUEUES_TEXT];
 
 	if (at->cpu >= 0)
 		log_num(cpu, (uint64_t)at->cpu);
@@ -580,8 +605,8 @@ static void say_place(const struct dp *dp, unsigned k)
 	log_say(dp->log, LOG_INFO, "worker", "start", "worker", log_num(no, k),
 		"cpu", cpu, "node", node, "pages",
 		memory_pages_name(at->tables.pages), "port",
-		at->port->ops->name, "steered", dp->steered ? "yes" : "no",
-		LOG_END);
+		at->port->ops->name, "queues", queues_text(at, queues),
+		"steered", dp->steered ? "yes" : "no", LOG_END);
 }
 
 static void say_stop(const struct dp *dp)

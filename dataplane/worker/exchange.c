@@ -116,13 +116,6 @@ static bool take_cell(struct worker *w, const struct hand_slot *s,
 	return true;
 }
 
-/* A port that filters by links' addresses may let in cells of any. */
-static void follow(struct worker *w, const struct hand_slot *s)
-{
-	if (relay_link_follow(w->relay, s->link, &s->peer, &s->self))
-		port_link(w->port, s->link, &s->peer);
-}
-
 unsigned exchange_take(struct worker *w, unsigned from, struct exchange_in *in)
 {
 	const struct hand_slot *s;
@@ -131,7 +124,8 @@ unsigned exchange_take(struct worker *w, unsigned from, struct exchange_in *in)
 	in->cell_cnt = in->join_cnt = in->up_cnt = 0;
 	while (n < RELAY_BURST && (s = hand_peek(w->from[from])) != NULL) {
 		if (s->kind == HAND_LINK)
-			follow(w, s);
+			relay_link_follow(w->relay, s->link, &s->peer,
+					  &s->self);
 		else if (s->kind == HAND_SENT)
 			relay_link_heard(w->relay, s->link, &s->sent);
 		else if (!take_cell(w, s, in))

@@ -216,7 +216,7 @@ def udp_and_af_xdp_relays_share_a_path():
 
 @tap.test
 def af_xdp_relays_of_two_workers():
-    """The first worker has the queues; the other's links are let in, too."""
+    """The first worker has the one queue; the other's links are let in."""
     two = ("--port", "af_xdp", "--workers", "2")
     path = NetPath(args=[two, two, two])
     path.there_and_back(100)

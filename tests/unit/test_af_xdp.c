@@ -741,6 +741,13 @@ static void a_busy_queue_is_said_after_a_while(void **state)
 {
 	const unsigned ifindex = if_nametoindex("t0");
 	static uint8_t mem[64 * 4096] VX6_ALIGNED(4096);
+	const struct rights_umem um = { mem, sizeof(mem), 2048 };
+	const struct xdp_opts ro = { .links = LINKS,
+				     .data_port = DATA,
+				     .len_min = 32,
+				     .len_max = 1500 };
+	char why[XDP_WHY];
+	struct rights *r;
 	uint64_t now = vx6_now_ns();
 	struct port *p;
 	struct xsk x;
@@ -748,8 +755,8 @@ static void a_busy_queue_is_said_after_a_while(void **state)
 	(void)state;
 	NEED_NET();
 	/* the socket of the test before may not be quite gone */
-	while (xsk_open(&x, mem, sizeof(mem), 2048, ifindex, 0, XSK_COPY) !=
-	       VX6_OK)
+	assert_int_equal(rights_open(&r, &ro, why), VX6_OK);
+	while (xsk_open(&x, r, &um, ifindex, 0, XSK_COPY) != VX6_OK)
 		assert_true(errno == EBUSY &&
 			    vx6_now_ns() < now + 10 * VX6_SEC);
 	p = open_on("t0", NULL);
@@ -760,6 +767,7 @@ static void a_busy_queue_is_said_after_a_while(void **state)
 	assert_non_null(strstr(said, "another program has an AF_XDP socket on "
 				     "queue 0 of t0: stop it"));
 	xsk_close(&x);
+	rights_close(r);
 	now += 2 * AF_XDP_RETRY_NS;
 	while (working(p) == 0) {
 		struct net_frame *f[NET_BURST];
