@@ -275,6 +275,27 @@ static void show_placement(struct cli *cli, const json_t *plane)
 	}
 }
 
+/* A worker that had cells and did not get on is a fault. */
+static void show_stalls(struct cli *cli, const json_t *plane)
+{
+	const json_t *all = json_object_get(plane, "placement"), *w;
+	char text[128];
+	size_t i;
+
+	json_array_foreach(all, i, w)
+	{
+		int64_t n = (int64_t)int_of(w, "stalls");
+
+		if (n == 0)
+			continue;
+		snprintf(text, sizeof(text),
+			 "worker %" PRId64 " stalled %" PRId64
+			 " time%s: the log says where",
+			 (int64_t)int_of(w, "worker"), n, n == 1 ? "" : "s");
+		line(cli, "", SHOW_BAD, text);
+	}
+}
+
 static void show_plane(struct cli *cli, const json_t *plane)
 {
 	const char *state = say_text(plane, "state");
@@ -297,6 +318,7 @@ static void show_plane(struct cli *cli, const json_t *plane)
 	if (why[0] != '\0')
 		line(cli, "", SHOW_BAD, why);
 	show_placement(cli, plane);
+	show_stalls(cli, plane);
 	show_interfaces(cli, plane);
 }
 

@@ -144,6 +144,7 @@ static json_t *worker(const struct abi_worker *w)
 	json_object_set_new(o, "handed", number(w->handed));
 	json_object_set_new(o, "handed_off_full", number(w->hand_full));
 	json_object_set_new(o, "halves", number(w->halves));
+	json_object_set_new(o, "stalls", number(w->stalls));
 	json_object_set_new(o, "busy_ns", number(w->busy_ns));
 	json_object_set_new(o, "spin_ns", number(w->spin_ns));
 	json_object_set_new(o, "blocked_ns", number(w->blocked_ns));

@@ -639,8 +639,10 @@ static void heard(struct dp *d, const struct abi_msg *m, const int fd[])
 					 (enum abi_half_event)m->u.ref.event);
 		return;
 	case ABI_STALL:
-		log_error("plane", "stalled", log_u64("worker", m->u.ref.index),
-			  log_u64("ms", m->u.ref.stalled_ns / VX6_MS));
+		log_error("plane", "stalled",
+			  log_u64("worker", m->u.stall.worker),
+			  log_u64("ms", m->u.stall.stalled_ns / VX6_MS),
+			  log_str("stack", m->u.stall.stack));
 		return;
 	case ABI_HELLO:
 	case ABI_LINK_ADD:

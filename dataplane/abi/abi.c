@@ -163,15 +163,13 @@ static bool half_is(const struct abi_msg *m)
 static bool ref_index(const struct abi_msg *m)
 {
 	return index_ok(m->u.ref.index) && m->u.ref.id == 0 &&
-	       m->u.ref.event == 0 && m->u.ref.zero == 0 &&
-	       m->u.ref.stalled_ns == 0;
+	       m->u.ref.event == 0 && m->u.ref.zero == 0;
 }
 
 static bool ref_id(const struct abi_msg *m)
 {
 	return id_ok(m->u.ref.id) && m->u.ref.index == 0 &&
-	       m->u.ref.event == 0 && m->u.ref.zero == 0 &&
-	       m->u.ref.stalled_ns == 0;
+	       m->u.ref.event == 0 && m->u.ref.zero == 0;
 }
 
 static bool splice(const struct abi_msg *m)
@@ -189,13 +187,7 @@ static bool half_event(const struct abi_msg *m)
 {
 	return id_ok(m->u.ref.id) && m->u.ref.index == 0 &&
 	       m->u.ref.event >= ABI_HALF_IDLE &&
-	       m->u.ref.event <= ABI_HALF_EXPIRED && m->u.ref.zero == 0 &&
-	       m->u.ref.stalled_ns == 0;
-}
-
-static bool stall(const struct abi_msg *m)
-{
-	return m->u.ref.id == 0 && m->u.ref.event == 0 && m->u.ref.zero == 0;
+	       m->u.ref.event <= ABI_HALF_EXPIRED && m->u.ref.zero == 0;
 }
 
 static bool control(const struct abi_msg *m)
@@ -216,6 +208,14 @@ static bool text_ok(const char *text, size_t cap)
 		if (text[i] < ' ' || text[i] > '~')
 			return false;
 	return len < cap && vx6_all_zero(text + len, cap - len);
+}
+
+static bool stall(const struct abi_msg *m)
+{
+	const struct abi_stall *s = &m->u.stall;
+
+	return s->worker < ABI_WORKERS && s->zero == 0 &&
+	       text_ok(s->stack, sizeof(s->stack));
 }
 
 static bool backend_ok(uint8_t backend)
@@ -331,7 +331,7 @@ static const struct {
 	[ABI_CONTROL]     = { "control",     control,     MEMBER(control), EVENT },
 	[ABI_LINK_EVENT]  = { "link-event",  link_event,  MEMBER(link), EVENT },
 	[ABI_HALF_EVENT]  = { "half-event",  half_event,  MEMBER(ref), EVENT },
-	[ABI_STALL]       = { "stall",       stall,       MEMBER(ref), EVENT },
+	[ABI_STALL]       = { "stall",       stall,       MEMBER(stall), EVENT },
 };
 /* clang-format on */
 
@@ -359,6 +359,16 @@ enum vx6_status abi_check(const struct abi_msg *m, bool from_client)
 			  sizeof(m->u.raw) - kind[m->type].len))
 		return VX6_MALFORMED;
 	return kind[m->type].check(m) ? VX6_OK : VX6_MALFORMED;
+}
+
+size_t abi_text(char *to, size_t cap, const char *from)
+{
+	size_t i = 0;
+
+	for (; i + 1 < cap && from[i] != '\0'; i++)
+		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+	to[i] = '\0';
+	return i;
 }
 
 void abi_wipe(struct abi_msg *m)

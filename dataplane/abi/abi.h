@@ -43,18 +43,19 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
-#define ABI_VERSION  3u
-#define ABI_MSG_LEN  1152u
-#define ABI_NOTE_LEN 96u
-#define ABI_CTL_LEN  512u /* body of a control cell's message */
-#define ABI_IDX_BITS 20u
-#define ABI_IDX_MASK ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
-#define ABI_WORKERS  16u
-#define ABI_FD_CNT   3u   /* WELCOME: ring memfd, up eventfd, down eventfd */
-#define ABI_WHY_LEN  256u /* a sentence, with its NUL */
-#define ABI_IF_CNT   8u
-#define ABI_IF_NAME  16u
-#define ABI_XDP_CNT  16u /* reasons of xdp/abi.h, those that there are */
+#define ABI_VERSION   4u
+#define ABI_MSG_LEN   1152u
+#define ABI_NOTE_LEN  96u
+#define ABI_CTL_LEN   512u /* body of a control cell's message */
+#define ABI_IDX_BITS  20u
+#define ABI_IDX_MASK  ((UINT32_C(1) << ABI_IDX_BITS) - 1u)
+#define ABI_WORKERS   16u
+#define ABI_FD_CNT    3u   /* WELCOME: ring memfd, up eventfd, down eventfd */
+#define ABI_WHY_LEN   256u /* a sentence, with its NUL */
+#define ABI_STACK_LEN 384u /* where a worker stands, with its NUL */
+#define ABI_IF_CNT    8u
+#define ABI_IF_NAME   16u
+#define ABI_XDP_CNT   16u /* reasons of xdp/abi.h, those that there are */
 
 /* of LIMITS */
 #define ABI_RATE_MAX          UINT64_C(12500000000) /* bytes/s: 100 Gbit/s */
@@ -226,6 +227,7 @@ struct abi_worker { /* a worker: where it is, and what it did */
 	uint64_t handed, hand_full; /* cells of other workers' links */
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t queues; /* bit for each queue that it has, of any interface */
+	uint64_t stalls; /* how often it had work and got no further */
 	uint32_t index;
 	int32_t cpu, node; /* -1: any */
 	uint32_t page_len; /* of its tables, in bytes */
@@ -233,6 +235,13 @@ struct abi_worker { /* a worker: where it is, and what it did */
 	uint8_t spin;
 	uint8_t pages; /* abi_pages */
 	uint8_t zero[2];
+};
+
+struct abi_stall { /* a worker has work and gets no further */
+	uint64_t stalled_ns;
+	uint32_t worker;
+	uint32_t zero;
+	char stack[ABI_STACK_LEN]; /* where it stands; NUL */
 };
 
 struct abi_msg {
@@ -251,12 +260,12 @@ struct abi_msg {
 		struct abi_limits limits;
 		struct abi_budget budget;
 		struct abi_worker worker;
+		struct abi_stall stall;
 		struct {
-			uint32_t index; /* LINK_REMOVE; STALL: worker */
+			uint32_t index; /* LINK_REMOVE */
 			uint32_t id;    /* HALF_REMOVE, HALF_EVENT */
 			uint32_t event; /* HALF_EVENT */
 			uint32_t zero;
-			uint64_t stalled_ns; /* STALL */
 		} ref;
 		uint8_t raw[ABI_MSG_LEN - 16];
 	} u;
@@ -285,6 +294,11 @@ const char *abi_type_name(unsigned type);
  * know. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status abi_check(const struct abi_msg *m,
 						     bool from_client);
+
+/* abi_text copies a text into a message's member of cap bytes, cut where it
+ * has no room: printable characters as they are, others as '?'.  Returns its
+ * length. */
+VX6_NONNULL size_t abi_text(char *to, size_t cap, const char *from);
 
 /* abi_wipe zeroes a message that may have carried keys. */
 VX6_NONNULL void abi_wipe(struct abi_msg *m);

@@ -9,6 +9,8 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/worker/stack.h"
 
+_Static_assert(STACK_TEXT <= ABI_STACK_LEN, "it can be told whole");
+
 #define WATCH_MS      ((int)(WORKER_STALL_NS / VX6_MS / 2))
 #define WATCH_IDLE_MS 1000
 #define READ_MOST     16u /* messages of a client in one step */
@@ -112,20 +114,23 @@ static void say_done(struct control *c, uint32_t seq, enum vx6_status st)
 
 static void say_stall(struct control *c, unsigned k)
 {
-	char ms[LOG_NUM], worker[LOG_NUM], stack[STACK_TEXT];
+	char ms[LOG_NUM], worker[LOG_NUM], text[STACK_TEXT];
+	const char *stack = stack_of(c->w[k]->thread, text);
 	uint64_t stalled_ns = c->watch[k].stalled_ns;
 
 	log_say(c->log, LOG_ERROR, "worker", "stall", "ms",
 		log_num(ms, stalled_ns / VX6_MS), "worker", log_num(worker, k),
-		"stack", stack_of(c->w[k]->thread, stack), LOG_END);
+		"stack", stack, LOG_END);
 	if (c->state != CONTROL_LIVE || !c->subscribed || c->own_waits)
 		return;
 	c->own = (struct abi_msg){
 		.version = ABI_VERSION,
 		.type = ABI_STALL,
-		.u.ref.index = k,
-		.u.ref.stalled_ns = stalled_ns,
+		.u.stall.worker = k,
+		.u.stall.stalled_ns = stalled_ns,
 	};
+	(void)abi_text(c->own.u.stall.stack, sizeof(c->own.u.stall.stack),
+		       stack);
 	c->own_waits = true;
 	send_own(c);
 }
@@ -439,6 +444,7 @@ static void fill_worker(struct control *c, unsigned k, struct abi_worker *to)
 		.node = -1,
 		.page_len = 4096,
 		.halves = s->halves,
+		.stalls = c->watch[k].stalls,
 		.spin = o->spin,
 	};
 }

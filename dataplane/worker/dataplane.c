@@ -252,16 +252,6 @@ static uint16_t usual_u(const char *somewhere, uint16_t hdr)
 	return (uint16_t)(mtu - hdr);
 }
 
-/* Both ends of the control socket take printable text only. */
-static void copy_text(char *to, size_t cap, const char *from)
-{
-	size_t i = 0;
-
-	for (; i + 1 < cap && from[i] != '\0'; i++)
-		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-	to[i] = '\0';
-}
-
 static void about_xdp(struct abi_stats *s, const struct af_xdp_state *x)
 {
 	s->backend = x->interface_cnt > 0 ? ABI_BACKEND_AF_XDP
@@ -271,7 +261,7 @@ static void about_xdp(struct abi_stats *s, const struct af_xdp_state *x)
 		const struct af_xdp_if *from = &x->interface[i];
 		struct abi_if *to = &s->interface[i];
 
-		copy_text(to->name, sizeof(to->name), from->name);
+		(void)abi_text(to->name, sizeof(to->name), from->name);
 		to->mtu = from->mtu;
 		to->queues = from->queues;
 		to->bits = (from->zerocopy ? ABI_IF_ZEROCOPY : 0) |
@@ -347,7 +337,7 @@ static void about(void *ctx, struct abi_msg *m)
 
 		w->backend = now.backend;
 		w->asked = asked;
-		copy_text(w->why, sizeof(w->why), why);
+		(void)abi_text(w->why, sizeof(w->why), why);
 		limit_u(w, &x);
 		limit_dpdk(w, &now);
 	} else if (m->type == ABI_STATS_ARE) {
@@ -359,7 +349,7 @@ static void about(void *ctx, struct abi_msg *m)
 			s->drop[i] += now.drop[i];
 		memcpy(s->xdp, now.xdp, sizeof(s->xdp));
 		memcpy(s->interface, now.interface, sizeof(s->interface));
-		copy_text(s->why, sizeof(s->why), why);
+		(void)abi_text(s->why, sizeof(s->why), why);
 	}
 }
 

@@ -620,5 +620,6 @@ bool watch_step(struct watch *w, uint64_t beat, bool blocked, uint64_t now_ns)
 	if (w->said || w->stalled_ns < WORKER_STALL_NS)
 		return false;
 	w->said = true;
+	w->stalls++;
 	return true;
 }

@@ -142,6 +142,7 @@ VX6_NONNULL bool worker_turn(struct worker *w, uint64_t now_ns);
 
 struct watch {
 	uint64_t beat, last_ns, stalled_ns;
+	uint64_t stalls; /* so far */
 	bool said;
 };
 

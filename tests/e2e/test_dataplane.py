@@ -30,7 +30,7 @@ from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
                           open_layer, protect, seal_layer)
 
 WAIT_S = 15
-VERSION = 3
+VERSION = 4
 DATA, CONTROL, DROP, PROBE = 1, 2, 3, 4
 FORWARD, BACKWARD, LOCAL = 1, 2, 3
 (HELLO, LINK_ADD, LINK_CHANGE, LINK_REMOVE, HALF_ADD, HALF_REMOVE, SPLICE,

@@ -94,6 +94,12 @@ static bool worker_holds(const struct abi_worker *w)
 	       w->spin <= 1 && w->pages <= ABI_PAGES_HUGE;
 }
 
+static bool stall_holds(const struct abi_stall *st)
+{
+	return st->worker < ABI_WORKERS &&
+	       text_holds(st->stack, sizeof(st->stack));
+}
+
 static bool event_holds(const struct abi_msg *m)
 {
 	return has_id(m->u.ref.id) && m->u.ref.event >= ABI_HALF_IDLE &&
@@ -125,14 +131,14 @@ static bool member_holds(const struct abi_msg *m)
 	case ABI_BUDGET_IS: return m->u.budget.waiting <= m->u.budget.room;
 	case ABI_WORKER_IS: return worker_holds(&m->u.worker);
 	case ABI_HALF_EVENT: return event_holds(m);
+	case ABI_STALL: return stall_holds(&m->u.stall);
 	case ABI_DONE: return m->status < VX6_STATUS_CNT;
 	case ABI_HELLO:
 	case ABI_DUMP:
 	case ABI_SUBSCRIBE:
 	case ABI_STATS:
 	case ABI_BUDGET:
-	case ABI_DUMP_END:
-	case ABI_STALL: return true;
+	case ABI_DUMP_END: return true;
 	}
 	return false; /* there is no such type */
 }

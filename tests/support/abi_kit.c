@@ -143,7 +143,10 @@ struct abi_msg abi_kit_good(unsigned type)
 		m.u.ref.id = 7;
 		m.u.ref.event = ABI_HALF_IDLE;
 		break;
-	case ABI_STALL: m.u.ref.stalled_ns = 5; break;
+	case ABI_STALL:
+		m.u.stall.stalled_ns = 5;
+		memcpy(m.u.stall.stack, "worker_turn+0x1", 15);
+		break;
 	case ABI_SPLICE: m.u.splice = (struct abi_splice){ 5, 6 }; break;
 	case ABI_UNSPLICE: m.u.splice.id = 5; break;
 	case ABI_HELLO:

@@ -136,8 +136,8 @@ static size_t member(unsigned type)
 	case ABI_HALF_IS: return sizeof(struct abi_half);
 	case ABI_LINK_REMOVE:
 	case ABI_HALF_REMOVE:
-	case ABI_HALF_EVENT:
-	case ABI_STALL: return 24;
+	case ABI_HALF_EVENT: return 16;
+	case ABI_STALL: return sizeof(struct abi_stall);
 	case ABI_INJECT:
 	case ABI_CONTROL: return sizeof(struct abi_control);
 	case ABI_WELCOME: return sizeof(struct abi_welcome);
@@ -307,23 +307,24 @@ static const struct edit edits[] = {
 	M(ABI_LINK_REMOVE, ref.id, 1, false),
 	M(ABI_LINK_REMOVE, ref.event, 1, false),
 	M(ABI_LINK_REMOVE, ref.zero, 1, false),
-	M(ABI_LINK_REMOVE, ref.stalled_ns, 1, false),
 	M(ABI_HALF_REMOVE, ref.id, 0x100000, false),
 	M(ABI_HALF_REMOVE, ref.index, 1, false),
 	M(ABI_HALF_REMOVE, ref.event, 1, false),
 	M(ABI_HALF_REMOVE, ref.zero, 1, false),
-	M(ABI_HALF_REMOVE, ref.stalled_ns, 1, false),
 	M(ABI_HALF_EVENT, ref.event, 0, false),
 	M(ABI_HALF_EVENT, ref.event, 3, true),
 	M(ABI_HALF_EVENT, ref.event, 4, false),
 	M(ABI_HALF_EVENT, ref.id, 0, false),
 	M(ABI_HALF_EVENT, ref.index, 1, false),
 	M(ABI_HALF_EVENT, ref.zero, 1, false),
-	M(ABI_HALF_EVENT, ref.stalled_ns, 1, false),
-	M(ABI_STALL, ref.index, 63, true),
-	M(ABI_STALL, ref.id, 1, false),
-	M(ABI_STALL, ref.event, 1, false),
-	M(ABI_STALL, ref.zero, 1, false),
+	M(ABI_STALL, stall.worker, 15, true),
+	M(ABI_STALL, stall.worker, 16, false),
+	M(ABI_STALL, stall.zero, 1, false),
+	M(ABI_STALL, stall.stalled_ns, UINT64_MAX, true),
+	M(ABI_STALL, stall.stack[0], 0, false), /* text behind its end */
+	M(ABI_STALL, stall.stack[3], '\n', false),
+	M(ABI_STALL, stall.stack[3], 0x7f, false),
+	M(ABI_STALL, stall.stack[383], 1, false),
 	M(ABI_INJECT, control.id, 0, false),
 	M(ABI_INJECT, control.len, 0, false),
 	M(ABI_INJECT, control.len, 10, false), /* a byte behind it */

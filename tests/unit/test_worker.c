@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,6 @@
 #include "dataplane/worker/control.h"
 #include "dataplane/worker/worker.h"
 #include "tests/support/dp_path.h"
-#include "tests/support/in_stack.h"
 
 /* ---- queue ---- */
 
@@ -71,7 +69,7 @@ static void *push_many(void *arg)
 		if (m == NULL)
 			continue;
 		m->seq = i;
-		m->u.ref.stalled_ns = (uint64_t)i * i;
+		m->u.stall.stalled_ns = (uint64_t)i * i;
 		queue_push(&queue);
 		i++;
 	}
@@ -91,41 +89,12 @@ static void two_threads_share_a_queue(void **state)
 		if (m == NULL)
 			continue;
 		assert_int_equal(m->seq, i);
-		assert_int_equal(m->u.ref.stalled_ns, (uint64_t)i * i);
+		assert_int_equal(m->u.stall.stalled_ns, (uint64_t)i * i);
 		queue_pop(&queue);
 		i++;
 	}
 	pthread_join(t, NULL);
 	assert_null(queue_peek(&queue));
-}
-
-/* ---- watchdog ---- */
-
-static void a_stall_is_found_and_nothing_else(void **state)
-{
-	struct watch w = { 0 };
-	uint64_t now = 5 * VX6_SEC, beat = 1;
-
-	(void)state;
-	/* turning, or blocked: never */
-	for (unsigned i = 0; i < 100; i++) {
-		now += 250 * VX6_MS;
-		assert_false(
-			watch_step(&w, beat += i % 2 == 0, i % 2 != 0, now));
-	}
-	assert_false(watch_step(&w, beat, false, now += VX6_MS));
-	/* half a second without a turn: once */
-	assert_false(watch_step(&w, beat, false, now += 200 * VX6_MS));
-	assert_false(watch_step(&w, beat, false, now += 200 * VX6_MS));
-	assert_true(watch_step(&w, beat, false, now += 200 * VX6_MS));
-	assert_true(w.stalled_ns >= WORKER_STALL_NS);
-	assert_false(watch_step(&w, beat, false, now += 10 * VX6_SEC));
-	/* it goes on, and stalls again */
-	assert_false(watch_step(&w, ++beat, false, now += VX6_MS));
-	assert_false(watch_step(&w, beat, false, now += 200 * VX6_MS));
-	/* the watcher was held up too: that proves nothing */
-	assert_false(watch_step(&w, beat, false, now += 3600 * VX6_SEC));
-	assert_false(watch_step(&w, ++beat, false, now += VX6_MS));
 }
 
 /* ---- options ---- */
@@ -560,67 +529,6 @@ static void slots_from_above_are_judged(void **state)
 	ring_closes();
 }
 
-/* ---- a worker that hangs in its port ---- */
-
-static sem_t in_port, go_on;
-
-static unsigned stuck_rx(struct port *p, struct net_frame *f[], unsigned n)
-{
-	(void)p;
-	(void)f;
-	(void)n;
-	sem_post(&in_port);
-	sem_wait(&go_on);
-	return 0;
-}
-
-static unsigned no_fds(struct port *p, int fd[PORT_FDS])
-{
-	(void)p;
-	(void)fd;
-	return 0;
-}
-
-static void a_hanging_worker_is_reported(void **state)
-{
-	static const struct port_ops stuck = { .name = "stuck",
-					       .rx = stuck_rx,
-					       .fds = no_fds };
-	const struct port_ops *real = node.port->ops;
-	const struct abi_welcome hello = { .workers = 1, .halves_max = 2 };
-	uint64_t now = 100 * VX6_SEC;
-	char text[1000] = "";
-	struct control c;
-	struct log l;
-	int fd[2];
-
-	(void)state;
-	assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
-	log_init(&l, fd[1], false);
-	assert_int_equal(sem_init(&in_port, 0, 0), 0);
-	assert_int_equal(sem_init(&go_on, 0, 0), 0);
-	node.port->ops = &stuck;
-	/* no client: a descriptor on which nobody ever knocks */
-	assert_int_equal(control_init(&c, fd[0], &worker, &hello, &l), VX6_OK);
-	assert_int_equal(worker_start(worker), VX6_OK);
-	sem_wait(&in_port);
-	for (unsigned i = 0; i < 4; i++)
-		control_step(&c, now += 200 * VX6_MS);
-	assert_true(read(fd[0], text, sizeof(text) - 1) > 0);
-	assert_non_null(strstr(text, " error worker stall ms="));
-	assert_non_null(strstr(text, " stack=\""));
-	assert_true(in_stack(text, "test_worker", (uintptr_t)stuck_rx));
-	for (unsigned i = 0; i < 100000; i++)
-		sem_post(&go_on);
-	worker_stop(worker);
-	node.port->ops = real;
-	sem_destroy(&in_port);
-	sem_destroy(&go_on);
-	control_close(&c);
-	close(fd[0]);
-	close(fd[1]);
-}
-
 /* ---- whole data planes ---- */
 
 static struct dp_path path;
@@ -970,7 +878,6 @@ int main(void)
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(queue_is_a_queue),
 		cmocka_unit_test(two_threads_share_a_queue),
-		cmocka_unit_test(a_stall_is_found_and_nothing_else),
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(wrong_options_are_refused),
 		cmocka_unit_test(log_lines_have_a_form),
@@ -979,7 +886,6 @@ int main(void)
 		W(events_wait_when_nobody_listens),
 		W(rings_come_and_go),
 		W(slots_from_above_are_judged),
-		W(a_hanging_worker_is_reported),
 		P(cells_go_through_three),
 		P(constant_size_stays_constant),
 		P(spinning_works_too),

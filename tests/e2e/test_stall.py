@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 120
+"""A worker of a node is stopped while it has work: who is told, and where.
+
+The thread is stopped by ptrace(2), which holds up nobody else.  It cannot say
+where it is then; test_stall.c has one that can.
+"""
+import ctypes
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import command, tap
+from harness.node import Net
+
+SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000
+
+
+class Stopped:
+    """A thread that does not run."""
+
+    def __init__(self, tid):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.tid = tid
+        self.call(SEIZE)
+        self.call(INTERRUPT)
+        os.waitpid(tid, WALL)
+
+    def call(self, what):
+        if self.libc.ptrace(what, self.tid, None, None) != 0:
+            raise tap.Skip(f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+    def goes_on(self):
+        if self.tid:
+            self.call(DETACH)
+        self.tid = None
+
+
+def said(path, what):
+    with open(path, encoding="utf-8") as f:
+        return [line for line in f if what in line]
+
+
+def stalls(node):
+    s = node.status()
+    return [w["stalls"] for w in s["dataplane"].get("placement", [])]
+
+
+@tap.test
+def a_stopped_worker_is_told_to_the_operator():
+    if os.geteuid() != 0:
+        raise tap.Skip("root: another's thread is stopped by root alone")
+    net = Net()
+    node = net.node("slow", data=True, config={"data": {"idle": "spin"}})
+    net.start("slow")
+    node.ready()
+    tap.equal(stalls(node), [0])
+    tap.absent(node.vx6("status").expect(0).out, "stalled")
+    pid = node.plane.pid
+    tids = [int(t) for t in os.listdir(f"/proc/{pid}/task") if int(t) != pid]
+    tap.equal(len(tids), 1, "the worker's thread")
+    worker = Stopped(tids[0])
+    tap.after(worker.goes_on)
+    tap.wait(lambda: said(node.log, " plane stalled "), "vx6d to hear of it",
+             hint=node.last_words)
+    line = said(node.log, " plane stalled ")[0]
+    tap.within(line, " error plane stalled worker=0 ms=")
+    tap.within(line, " stack=")
+    tap.equal(len(said(node.plane_log, " error worker stall ")), 1)
+    worker.goes_on()
+    tap.wait(lambda: stalls(node) == [1], "the count", hint=node.last_words)
+    tap.within(node.vx6("status").expect(0).out, "worker 0 stalled 1 time:")
+    tap.equal(node.vx6("--json", "stats").expect(0).json()["dataplane"]
+              ["placement"][0]["stalls"], 1)
+
+
+if __name__ == "__main__":
+    tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))
