@@ -168,7 +168,7 @@ libs     := -Wl,--as-needed $(shell pkg-config --libs $(packages)) \
 dpdk_cflags := $(if $(dpdk_has),$(patsubst -I%,-isystem %,$(shell \
 	pkg-config --cflags libdpdk)))
 dpdk_libs := -Wl,--as-needed -lrte_ethdev -lrte_mempool -lrte_mbuf -lrte_ring \
-	-lrte_eal -lrte_log -lsodium -lmnl -pthread
+	-lrte_eal -lrte_log -lsodium -lmnl -lbpf -pthread
 cflags   := -std=gnu23 -O2 -g -pthread -fPIE -fstack-protector-strong \
 	-fno-common -ffile-prefix-map=$(TOP)=. -ffile-prefix-map=$(TOP)/= \
 	$(warnings) -D_GNU_SOURCE -I. \
@@ -277,6 +277,8 @@ $$D/pic/%.o: %.c $$D/flags
 	$$(call say,CC-pic$(if $(filter main,$1),,-$1),$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(cc_$1) $$(pic_$1) $$(if $$(filter $$(dpdk_own),$$<),$$(dpdk_cflags)) -c -o $$@ $$<
+$$D/pic/dataplane/port/dpdk/steer.o: pic_$1 += -Wa,-I$(BUILD)/bpf
+$$D/pic/dataplane/port/dpdk/steer.o: $$(bpf_objects)
 $$(call record,$$D/lib/vx6/sources,$$(dpdk_all) $$(dpdk_libs))
 $$D/lib/vx6/vx6-port-dpdk.so: $$(dpdk_all:%.c=$$D/pic/%.o) $$D/lib/vx6/sources
 	$$(call say,LD$(if $(filter main,$1),,-$1),$$@)

@@ -2,9 +2,9 @@
 #ifndef VX6_XDP_ABI_H
 #define VX6_XDP_ABI_H
 
-/* abi: what the classifier in the kernel and its user both read, written
- * once.  The BPF program includes it, the loader, the af_xdp port and the
- * tests do.  Fixed-width kernel types only; no pointer, no enum in a
+/* abi: what the programs in the kernel and their users both read, written
+ * once.  The BPF programs include it, the loader, the ports and the tests
+ * do.  Fixed-width kernel types only; no pointer, no enum in a
  * struct; every size asserted.
  *
  *     map         form                       written by        read by
@@ -107,6 +107,16 @@ struct vx6_xdp_count { /* one CPU's, since it was loaded; two cache lines */
 	__u64 packets[VX6_XDP_COUNTS];
 };
 
+/* What cells.bpf.c has of its user: it stands in the object's bytes once, found
+ * there by the mark. */
+#define VX6_CELLS_MARK "vx6: cells' port"
+struct vx6_cells {
+	char mark[20];
+	__be16 port;
+	__u16 zero;
+};
+
+_Static_assert(sizeof(struct vx6_cells) == 24, "shared");
 _Static_assert(sizeof(struct vx6_xdp_config) == 40, "shared");
 _Static_assert(sizeof(struct vx6_xdp_link) == 32, "shared");
 _Static_assert(sizeof(struct vx6_xdp_ip) == 16, "shared");

@@ -28,9 +28,11 @@
  *
  *     the kernel has the interface, too, and sees every packet by itself
  *        (net_af_packet): its socket for cells is told not to take those
- *     the kernel has the interface, and DPDK takes whole queues of it
- *        (net_af_xdp): what is not a cell is lost there, so steer to those
- *        queues cells alone
+ *     the kernel has the interface, and an XDP program gives DPDK the cells
+ *        of some queues (net_af_xdp): ours (xdp/cells.bpf.c), unless the
+ *        device's arguments name another.  The driver's own would take every
+ *        packet.  It ends with the process.  Another's program before the
+ *        interface is a refusal
  *     the kernel has nothing (a NIC bound to vfio-pci, net_ring): a tap
  *        interface vx6k0, vx6k1 .. stands in for it with its MAC.  Addresses
  *        and routes are given to that one; what is no cell goes to the
@@ -104,8 +106,9 @@ struct dpdk_api {
 	void (*step)(struct port *p, uint64_t now_ns);
 	uint64_t (*due_ns)(const struct port *p);
 	void (*describe)(const struct port *p, struct dpdk_state *s);
-	/* frames that are in nobody's hands: not in the pool, a device or the
-	 * socket's posts; of the port closed last when p is NULL */
+	/* frames that are neither in the pool nor among the socket's posts: in
+	 * nobody's hands, or in those of a driver that keeps some (net_af_xdp);
+	 * of the port closed last when p is NULL */
 	uint32_t (*away)(const struct port *p);
 };
 

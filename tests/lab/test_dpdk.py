@@ -3,12 +3,14 @@
 # timeout: 300
 """Relays on DPDK: client ==> r1 (dpdk) ==> r2 (udp) ==> r3 (dpdk) ==> owner.
 
-DPDK has copies of an interface's packets (net_af_packet); the kernel goes on
-answering for addresses and sessions.
+DPDK has copies of an interface's packets (net_af_packet), or those that are
+cells, by an XDP program (net_af_xdp); the kernel goes on answering for
+addresses and sessions.
 """
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from netlab import Lab, lacking
 SIZE = 48 << 20
 CELL = 1472
 BIN = os.environ["VX6_BIN"]
+NUMBER = itertools.count()
 OBJECT = os.path.join(os.environ["VX6_BUILD"], "lib/vx6/vx6-port-dpdk.so")
 
 
@@ -28,48 +31,81 @@ def plane(node):
     return node.api("stats")["dataplane"]
 
 
-def carries(families):
-    lab = Lab({"defaults": {"families": families}, "nodes": {
-        "client": {}, "owner": {},
-        "r1": {"relay": True, "backend": "dpdk"},
-        "r2": {"relay": True},
-        "r3": {"relay": True, "backend": "dpdk"}}}).up()
-    with lab["owner"].inside():
-        nginx = programs.Nginx("nginx-" + families)
-    digest = nginx.page("page", SIZE)
-    lab["owner"].service("web", nginx.target)
-    got = os.path.join(nginx.dir, "got")
-    before = {r: plane(lab[r]) for r in ("r1", "r3")}
-    with lab["client"].connect("owner.web", via=["r1", "r2", "r3"],
-                               spare_via=[]) as c, lab["client"].inside():
-        programs.curl("-o", got, f"http://{c.listen}/page")
-    tap.equal(programs.file_digest(got), digest)
-    for r, was in before.items():
-        now = plane(lab[r])
-        tap.equal((now["backend"], now["asked"]), ("dpdk", "dpdk"))
-        tap.equal([i["name"] for i in now["interfaces"]], ["vx0"])
-        more = {k: now[k] - was[k] for k in
-                ("rx_xsk", "tx_xsk", "rx_socket", "tx_socket")}
-        tap.note(f"{r}: {more}, drops {now['drops']}")
-        tap.true(min(more["rx_xsk"], more["tx_xsk"]) >= SIZE / CELL, more)
-        tap.true(100 * max(more["rx_socket"], more["tx_socket"]) <
-                 SIZE / CELL, f"{more}: the socket has no copies")
+class Chain:
+    """client, r1 (dpdk), r2 (udp), r3 (dpdk), owner with a page."""
+
+    def __init__(self, families, device):
+        dpdk = {"relay": True, "backend": "dpdk",
+                "config": {"data": {"dpdk_ports": device}}}
+        self.lab = Lab({"defaults": {"families": families}, "nodes": {
+            "client": {}, "owner": {},
+            "r1": dpdk, "r2": {"relay": True}, "r3": dpdk}}).up()
+        with self.lab["owner"].inside():
+            self.nginx = programs.Nginx(f"nginx{next(NUMBER)}")
+        self.digest = self.nginx.page("page", SIZE)
+        self.lab["owner"].service("web", self.nginx.target)
+
+    def fetch(self):
+        """Every cell that r1 and r3 forward goes by their devices."""
+        lab, got = self.lab, os.path.join(self.nginx.dir, "got")
+        before = {r: plane(lab[r]) for r in ("r1", "r3")}
+        with lab["client"].connect("owner.web", via=["r1", "r2", "r3"],
+                                   spare_via=[]) as c, \
+                lab["client"].inside():
+            programs.curl("-o", got, f"http://{c.listen}/page")
+        tap.equal(programs.file_digest(got), self.digest)
+        for r, was in before.items():
+            by_device(r, was, plane(lab[r]))
+
+
+def by_device(name, was, now):
+    tap.equal((now["backend"], now["asked"]), ("dpdk", "dpdk"))
+    tap.equal([i["name"] for i in now["interfaces"]], ["vx0"])
+    more = {k: now[k] - was[k] for k in
+            ("rx_xsk", "tx_xsk", "rx_socket", "tx_socket")}
+    tap.note(f"{name}: {more}, drops {now['drops']}")
+    tap.true(min(more["rx_xsk"], more["tx_xsk"]) >= SIZE / CELL, more)
+    tap.true(100 * max(more["rx_socket"], more["tx_socket"]) < SIZE / CELL,
+             f"{more}: the socket has no copies")
 
 
 @tap.test
-def a_transfer_by_ipv6():
-    carries("v6")
+def af_packet_by_ipv6():
+    Chain("v6", "net_af_packet0,iface=vx0").fetch()
 
 
 @tap.test
-def a_transfer_by_ipv4():
-    carries("v4")
+def af_packet_by_ipv4():
+    Chain("v4", "net_af_packet0,iface=vx0").fetch()
+
+
+@tap.test
+def af_xdp_by_ipv6():
+    Chain("v6", "net_af_xdp0,iface=vx0").fetch()
+
+
+@tap.test
+def af_xdp_by_ipv4_and_nothing_is_left():
+    """The XDP program ends with the data plane, however that ends, so that
+    the next one finds the interface free."""
+    chain = Chain("v4", "net_af_xdp0,iface=vx0")
+    r1 = chain.lab["r1"]
+
+    def program():
+        said = r1.ns.run([programs.program("ip"), "link", "show", "vx0"])
+        at = re.search(r"prog/xdp id (\d+)", said)
+        return at and at.group(1)
+    tap.true(program(), "there is a program")
+    for end in (r1.kill, r1.stop):
+        end("dataplane")
+        tap.wait(lambda: program() is None, "the program to go")
+        r1.start()
+        r1.ready()
+        tap.wait(lambda: plane(r1)["backend"] == "dpdk", "the new one")
+    chain.fetch()
 
 
 # ---- what cannot work says so ----
-
-NUMBER = itertools.count()
-
 
 def new_dir():
     return place.new_dir(f"dpdk{next(NUMBER)}")

@@ -2,7 +2,10 @@
 #include "tests/support/twonet.h"
 
 #include <assert.h>
+#include <bpf/bpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <sched.h>
@@ -163,4 +166,25 @@ int twonet_wire(const struct twonet *t, unsigned i)
 		     bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0,
 	     "packet socket");
 	return fd;
+}
+
+int twonet_stranger(const char *interface)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	const struct bpf_link_create_opts opts = {
+		.sz = sizeof(opts), .flags = XDP_FLAGS_DRV_MODE
+	};
+	int prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", pass,
+				 VX6_COUNT(pass), NULL);
+	int link;
+
+	must(prog >= 0, "a program of XDP");
+	link = bpf_link_create(prog, (int)if_nametoindex(interface), BPF_XDP,
+			       &opts);
+	must(link >= 0, "a program before an interface");
+	close(prog);
+	return link;
 }

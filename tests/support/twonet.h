@@ -45,4 +45,8 @@ struct vx6_addr twonet_at(unsigned i, bool there, bool v4, uint16_t port);
 VX6_NONNULL int twonet_udp(const struct twonet *t, const struct vx6_addr *at);
 VX6_NONNULL int twonet_wire(const struct twonet *t, unsigned i);
 
+/* twonet_stranger puts an XDP program of somebody else before an interface
+ * here; it is there as long as the descriptor that is returned is open. */
+VX6_NONNULL int twonet_stranger(const char *interface);
+
 #endif

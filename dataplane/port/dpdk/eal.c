@@ -24,7 +24,9 @@
 #define FRAME_KIB 3u  /* an mbuf with all that is around it */
 #define LAST_LINE 120u
 
-struct node dpdk_node;
+#define WHOLE_NAME (DPDK_DEVICE_TEXT + 48u)
+
+struct node dpdk_node = { .steer = -1 };
 
 /* ---- what DPDK says ---- */
 
@@ -337,20 +339,62 @@ static enum vx6_status know(struct device *d, unsigned n, char why[DPDK_WHY])
 	return VX6_SYS;
 }
 
+/* The driver takes off whatever program it finds when it ends, so that
+ * another's must be found before. */
+static enum vx6_status no_other(const char *device, char why[DPDK_WHY])
+{
+	char interface[IF_NAMESIZE];
+	uint32_t other = dpdk_steer_other(device, interface);
+
+	if (other == 0)
+		return VX6_OK;
+	snprintf(why, DPDK_WHY,
+		 "data.dpdk_ports: %s has an XDP program already (id %u): take "
+		 "it off (ip link set dev %s xdp off), or leave the interface "
+		 "to it",
+		 interface, other, interface);
+	return VX6_EXISTS;
+}
+
+/* The device with its arguments, and with the program where it names none;
+ * false with errno. */
+static bool whole_name(const char *device, uint16_t port, char out[WHOLE_NAME])
+{
+	struct node *n = &dpdk_node;
+
+	snprintf(out, WHOLE_NAME, "%s", device);
+	if (!dpdk_steers(device))
+		return true;
+	if (n->steer < 0)
+		n->steer = dpdk_steer_file(port);
+	if (n->steer < 0)
+		return false;
+	snprintf(out, WHOLE_NAME, "%s,xdp_prog=/proc/self/fd/%d", device,
+		 n->steer);
+	return true;
+}
+
 static enum vx6_status open_device(unsigned n, const struct dpdk_opts *o,
-				   char why[DPDK_WHY])
+				   uint16_t port, char why[DPDK_WHY])
 {
 	struct device *d = &dpdk_node.device[n];
+	char whole[WHOLE_NAME];
 	enum vx6_status st;
 	int rc;
 
 	memset(d, 0, sizeof(*d));
-	d->tap_fd = -1;
+	d->tap_fd = d->link = -1;
+	d->attaches = dpdk_attaches(o->device[n]);
 	own_name(d->name, o->device[n]);
 	snprintf(d->label, sizeof(d->label), "%.15s", d->name);
 	log_to.first[0] = '\0';
+	st = no_other(o->device[n], why);
+	if (st != VX6_OK)
+		return st;
+	if (!whole_name(o->device[n], port, whole))
+		return no_device("takes a file in memory", errno, d->name, why);
 	if (rte_eth_dev_get_port_by_name(d->name, &d->id) != 0) {
-		rc = rte_dev_probe(o->device[n]);
+		rc = rte_dev_probe(whole);
 		if (rc != 0)
 			return no_device("is no device that DPDK can open", -rc,
 					 d->name, why);
@@ -370,6 +414,8 @@ static void close_devices(void)
 		struct rte_eth_dev_info info;
 		int known = rte_eth_dev_info_get(d->id, &info);
 
+		if (d->link >= 0)
+			close(d->link);
 		(void)rte_eth_dev_close(d->id);
 		if (known == 0)
 			(void)rte_dev_remove(info.device);
@@ -377,6 +423,9 @@ static void close_devices(void)
 			close(d->tap_fd);
 	}
 	dpdk_node.device_cnt = 0;
+	if (dpdk_node.steer >= 0)
+		close(dpdk_node.steer);
+	dpdk_node.steer = -1;
 }
 
 enum vx6_status dpdk_node_pool(struct rte_mempool **pool,
@@ -423,12 +472,18 @@ enum vx6_status dpdk_node_take(const struct dpdk_opts *o, uint32_t frames,
 	log_to.say = o->say;
 	log_to.ctx = o->ctx;
 	st = start_eal(o, frames, why);
-	if (st != VX6_OK || dpdk_node.ports++ > 0)
-		return st;
-	for (unsigned i = 0; i < o->device_cnt && st == VX6_OK; i++)
-		st = open_device(i, o, why);
-	if (st != VX6_OK)
-		dpdk_node_drop();
+	dpdk_node.ports += st == VX6_OK;
+	return st;
+}
+
+enum vx6_status dpdk_node_devices(const struct dpdk_opts *o, uint16_t port,
+				  char why[DPDK_WHY])
+{
+	enum vx6_status st = VX6_OK;
+
+	for (unsigned i = dpdk_node.device_cnt; i < o->device_cnt; i++)
+		if ((st = open_device(i, o, port, why)) != VX6_OK)
+			break;
 	return st;
 }
 
@@ -444,6 +499,7 @@ static int start(struct device *d)
 enum vx6_status dpdk_node_queue(const struct dpdk_opts *o,
 				struct rte_mempool *pool, char why[DPDK_WHY])
 {
+	log_to.first[0] = '\0';
 	for (unsigned i = 0; i < dpdk_node.device_cnt; i++) {
 		struct device *d = &dpdk_node.device[i];
 		int socket = rte_eth_dev_socket_id(d->id);
@@ -458,6 +514,11 @@ enum vx6_status dpdk_node_queue(const struct dpdk_opts *o,
 						    (unsigned)socket, NULL);
 		if (rc != 0)
 			return no_device("refuses a queue", -rc, d->name, why);
+		if (d->attaches && q == 0)
+			d->link = dpdk_steer_hold(d->ifindex);
+		if (d->attaches && d->link < 0)
+			return no_device("has no XDP program that ends with us",
+					 errno, d->name, why);
 		if (++d->ready < o->queues)
 			continue;
 		rc = start(d);

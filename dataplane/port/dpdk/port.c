@@ -616,6 +616,8 @@ static enum vx6_status open_all(struct dpdk *a, const struct port_opts *po,
 	if (st == VX6_OK)
 		st = dgram_open(&a->d, &a->port, &so);
 	if (st == VX6_OK)
+		st = dpdk_node_devices(o, a->port.at.port, why);
+	if (st == VX6_OK)
 		st = refuse_copies(a);
 	if (st == VX6_OK)
 		st = open_neigh(a, why);
