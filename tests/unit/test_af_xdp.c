@@ -10,11 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <bpf/bpf.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <linux/bpf.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
@@ -26,6 +23,7 @@
 #include "dataplane/base/rand.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
+#include "tests/support/cells.h"
 #include "tests/support/twonet.h"
 
 #define LINKS 16u
@@ -136,30 +134,6 @@ static void check_frames(const struct port *p)
 	assert_int_equal(af_xdp_counted(p)->strange, 0);
 }
 
-/* ---- cells, as far as the classifier looks at them ---- */
-
-static void make_cell(uint8_t *to, uint32_t link, uint16_t len, uint32_t no)
-{
-	to[0] = 1;
-	to[1] = (uint8_t)(link >> 16);
-	to[2] = (uint8_t)(link >> 8);
-	to[3] = (uint8_t)link;
-	for (unsigned i = 4; i < len; i++)
-		to[i] = (uint8_t)(no * 7u + i * 13u);
-}
-
-static void send_cell(int fd, const struct vx6_addr *to, uint32_t link,
-		      uint16_t len, uint32_t no)
-{
-	struct sockaddr_storage sa;
-	socklen_t sl = vx6_addr_to(to, &sa);
-	uint8_t cell[1500];
-
-	make_cell(cell, link, len, no);
-	assert_int_equal(sendto(fd, cell, len, 0, (struct sockaddr *)&sa, sl),
-			 len);
-}
-
 /* Waits for the next frame of the port. */
 static struct net_frame *one(struct port *p)
 {
@@ -172,16 +146,6 @@ static struct net_frame *one(struct port *p)
 			fail_msg("nothing came\n%s", said);
 	assert_int_equal(n, 1);
 	return f[0];
-}
-
-static void check_cell(const uint8_t *data, size_t got, uint32_t link,
-		       uint16_t len, uint32_t no)
-{
-	uint8_t want[1500];
-
-	make_cell(want, link, len, no);
-	assert_int_equal(got, len);
-	assert_memory_equal(data, want, len);
 }
 
 static void receives(bool v4)
@@ -197,9 +161,9 @@ static void receives(bool v4)
 	for (unsigned i = 0; i < VX6_COUNT(len); i++) {
 		struct net_frame *f;
 
-		send_cell(fd, &self, 3, len[i], i);
+		cells_send(fd, &self, 3, len[i], i);
 		f = one(p);
-		check_cell(f->data, f->len, 3, len[i], i);
+		cells_check(f->data, f->len, 3, len[i], i);
 		assert_true(vx6_addr_eq(&f->peer, &peer));
 		assert_true(vx6_addr_eq(&f->self, &self));
 		assert_int_equal(p->rx_xsk, i + 1);
@@ -224,36 +188,6 @@ static void cells_come_in_by_ipv4(void **state)
 	receives(true);
 }
 
-/* Gives a cell of a link to the port. */
-static void give(struct port *p, uint32_t link, const struct vx6_addr *peer,
-		 uint16_t len, uint32_t no)
-{
-	struct net_frame *f = port_take(p);
-
-	assert_non_null(f);
-	make_cell(f->data, link, len, no);
-	f->len = len;
-	f->peer = *peer;
-	f->link = link;
-	port_tx(p, &f, 1);
-}
-
-static void took(int fd, uint32_t link, uint16_t len, uint32_t no,
-		 const struct vx6_addr *from)
-{
-	struct sockaddr_storage sa;
-	socklen_t sl = sizeof(sa);
-	struct vx6_addr a;
-	uint8_t got[2048];
-	ssize_t n = recvfrom(fd, got, sizeof(got), 0, (struct sockaddr *)&sa,
-			     &sl);
-
-	assert_true(n >= 0);
-	check_cell(got, (size_t)n, link, len, no);
-	assert_int_equal(vx6_addr_from(&a, (struct sockaddr *)&sa), VX6_OK);
-	assert_true(vx6_addr_eq(&a, from));
-}
-
 /* Sends until the link has a way; how many cells that took. */
 static unsigned warm(struct port *p, int fd, uint32_t link,
 		     const struct vx6_addr *peer, const struct vx6_addr *self)
@@ -266,8 +200,8 @@ static unsigned warm(struct port *p, int fd, uint32_t link,
 
 		if (vx6_now_ns() > end)
 			fail_msg("no way to link %u\n%s", link, said);
-		give(p, link, peer, 100, no);
-		took(fd, link, 100, no, self);
+		cells_give(p, link, peer, 100, no);
+		cells_took(fd, link, 100, no, self);
 		no++;
 		port_give(p, f, turn(p, f));
 	}
@@ -289,8 +223,8 @@ static void sends(bool v4)
 	for (unsigned at = 32; at <= most; at += at < most - 9u ? 7 : 1) {
 		uint16_t len = (uint16_t)at;
 
-		give(p, 3, &peer, len, len);
-		took(fd, 3, len, len, &self);
+		cells_give(p, 3, &peer, len, len);
+		cells_took(fd, 3, len, len, &self);
 		by_xsk++;
 	}
 	assert_true(p->tx_xsk + af_xdp_counted(p)->renewed >= by_xsk);
@@ -331,13 +265,13 @@ static void a_cell_over_the_mtu_is_dropped(void **state)
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
 	warm(p, fd, 3, &peer, &self);
-	give(p, 3, &peer, 1300 - 48, 1);
-	took(fd, 3, 1300 - 48, 1, &self);
+	cells_give(p, 3, &peer, 1300 - 48, 1);
+	cells_took(fd, 3, 1300 - 48, 1, &self);
 	assert_int_equal(p->drop[VX6_BAD_SIZE], 0);
-	give(p, 3, &peer, 1300 - 47, 2);
+	cells_give(p, 3, &peer, 1300 - 47, 2);
 	assert_int_equal(p->drop[VX6_BAD_SIZE], 1);
-	give(p, 3, &peer, 100, 3);
-	took(fd, 3, 100, 3, &self);
+	cells_give(p, 3, &peer, 100, 3);
+	cells_took(fd, 3, 100, 3, &self);
 	check_frames(p);
 	close(fd);
 	close_port(p);
@@ -360,14 +294,14 @@ static void what_the_classifier_passes_comes_by_the_socket(void **state)
 	assert_int_equal(vx6_addr_parse(&lo, "[::1]:0"), VX6_OK);
 	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	send_cell(fd, &self, 3, 200, 1);
+	cells_send(fd, &self, 3, 200, 1);
 	f = one(p);
-	check_cell(f->data, f->len, 3, 200, 1);
+	cells_check(f->data, f->len, 3, 200, 1);
 	port_give(p, &f, 1);
 	/* and what has no link, or no neighbour's address, goes by it */
-	give(p, 0, &self, 100, 2);
+	cells_give(p, 0, &self, 100, 2);
 	f = one(p);
-	check_cell(f->data, f->len, 0, 100, 2);
+	cells_check(f->data, f->len, 0, 100, 2);
 	port_give(p, &f, 1);
 	assert_int_equal(p->rx_frames, 2);
 	assert_int_equal(p->rx_xsk, 0);
@@ -400,24 +334,24 @@ static void the_classifier_follows_the_links(void **state)
 	fd = twonet_udp(&net, &peer);
 	fd2 = twonet_udp(&net, &moved);
 	UNTIL(p, working(p) == 1);
-	send_cell(fd, &self, 3, 100, 0);
+	cells_send(fd, &self, 3, 100, 0);
 	UNTIL(p, count_of(p, VX6_XDP_NO_LINK) == 1);
 	port_link(p, 3, &peer);
-	send_cell(fd, &self, 3, 100, 1);
+	cells_send(fd, &self, 3, 100, 1);
 	f = one(p);
 	port_give(p, &f, 1);
 	assert_int_equal(count_of(p, VX6_XDP_CELL), 1);
 	port_link(p, 3, &moved);
-	send_cell(fd2, &self, 3, 100, 2);
+	cells_send(fd2, &self, 3, 100, 2);
 	f = one(p);
 	port_give(p, &f, 1);
 	assert_int_equal(count_of(p, VX6_XDP_CELL), 2);
 	/* the address before is a stranger's now: a few may pass */
 	for (unsigned i = 0; i < 40; i++)
-		send_cell(fd, &self, 3, 100, 3);
+		cells_send(fd, &self, 3, 100, 3);
 	UNTIL(p, count_of(p, VX6_XDP_BAD_SOURCE) > 0);
 	port_link(p, 3, NULL);
-	send_cell(fd2, &self, 3, 100, 2);
+	cells_send(fd2, &self, 3, 100, 2);
 	UNTIL(p, count_of(p, VX6_XDP_NO_LINK) == 2);
 	check_frames(p);
 	close(fd);
@@ -450,7 +384,7 @@ static void a_frame_leaves_by_another_interface(void **state)
 		uint64_t before = p->tx_xsk;
 		uint8_t *at;
 
-		send_cell(in, &self0, 3, len, i);
+		cells_send(in, &self0, 3, len, i);
 		f = one(p);
 		at = p->mem + (size_t)f->index * NET_FRAME_LEN;
 		assert_true(f->data >= at && f->data < at + NET_FRAME_LEN);
@@ -458,7 +392,7 @@ static void a_frame_leaves_by_another_interface(void **state)
 		f->self = (struct vx6_addr){ 0 };
 		f->link = 4;
 		port_tx(p, &f, 1);
-		took(out, 3, len, i, &self1);
+		cells_took(out, 3, len, i, &self1);
 		assert_true(p->tx_xsk == before + 1 ||
 			    af_xdp_counted(p)->renewed > 0);
 	}
@@ -493,16 +427,17 @@ static void a_lost_interface_comes_back(void **state)
 		warm(p, out, 4, &right, &self1);
 		/* frames are on their way both ways when it goes */
 		for (unsigned i = 0; i < 40; i++) {
-			send_cell(in, &self0, 3, 500, i);
-			give(p, 3, &left, 500, i);
+			cells_send(in, &self0, 3, 500, i);
+			cells_give(p, 3, &left, 500, i);
 		}
 		twonet_cut(0);
-		give(p, 3, &left, 500, 1); /* to where there is no way now */
+		cells_give(p, 3, &left, 500,
+			   1); /* to where there is no way now */
 		UNTIL(p, working(p) == 1);
 		UNTIL(p, strstr(said, "t0 has gone") != NULL);
 		by_xsk = p->tx_xsk;
-		give(p, 4, &right, 600, 2); /* the other one goes on */
-		took(out, 4, 600, 2, &self1);
+		cells_give(p, 4, &right, 600, 2); /* the other one goes on */
+		cells_took(out, 4, 600, 2, &self1);
 		assert_int_equal(p->tx_xsk, by_xsk + 1);
 		twonet_cable(&net, 0, 1);
 		UNTIL(p, working(p) == 2);
@@ -511,9 +446,9 @@ static void a_lost_interface_comes_back(void **state)
 		close(in);
 		in = twonet_udp(&net, &left);
 		by_xsk = p->rx_xsk;
-		send_cell(in, &self0, 3, 700, 3);
+		cells_send(in, &self0, 3, 700, 3);
 		f = one(p);
-		check_cell(f->data, f->len, 3, 700, 3);
+		cells_check(f->data, f->len, 3, 700, 3);
 		port_give(p, &f, 1);
 		assert_int_equal(p->rx_xsk, by_xsk + 1);
 		said[0] = '\0';
@@ -533,7 +468,7 @@ static void took_at_last(int fd, uint32_t link, uint16_t len, uint32_t no)
 		n = recv(fd, got, sizeof(got), 0);
 		assert_true(n > 0);
 	} while (n != len);
-	check_cell(got, (size_t)n, link, len, no);
+	cells_check(got, (size_t)n, link, len, no);
 }
 
 static void a_pause_of_the_link_harms_nothing(void **state)
@@ -555,12 +490,12 @@ static void a_pause_of_the_link_harms_nothing(void **state)
 
 		twonet_run(&net, false, "ip link set t0 down");
 		for (unsigned i = 0; i < 600; i++) /* more than tx holds */
-			give(p, 3, &peer, 500, i);
+			cells_give(p, 3, &peer, 500, i);
 		twonet_run(&net, false,
 			   "ip link set t0 up; "
 			   "ip addr replace fd00:0::1/64 dev t0 nodad");
-		UNTIL(p, (send_cell(fd, &self, 3, 700, 9), p->rx_xsk > came));
-		give(p, 3, &peer, 100, round);
+		UNTIL(p, (cells_send(fd, &self, 3, 700, 9), p->rx_xsk > came));
+		cells_give(p, 3, &peer, 100, round);
 		took_at_last(fd, 3, 100, round);
 		UNTIL(p, p->pool_cnt > p->frame_cnt / 2);
 		check_frames(p);
@@ -592,9 +527,9 @@ static void every_queue_has_a_socket(void **state)
 		struct net_frame *f;
 
 		port_link(p, 3, &peer);
-		send_cell(fd, &self, 3, 300, i);
+		cells_send(fd, &self, 3, 300, i);
 		f = one(p);
-		check_cell(f->data, f->len, 3, 300, i);
+		cells_check(f->data, f->len, 3, 300, i);
 		port_give(p, &f, 1);
 		close(fd);
 	}
@@ -623,7 +558,8 @@ static void a_stale_neighbour_is_renewed_by_the_socket(void **state)
 	twonet_run(&net, false,
 		   "set -- $(ip neigh show fd00:0::2 dev t0); "
 		   "ip neigh replace fd00:0::2 dev t0 lladdr $3 nud stale");
-	UNTIL(p, (give(p, 3, &peer, 100, 7), took(fd, 3, 100, 7, &self),
+	UNTIL(p, (cells_give(p, 3, &peer, 100, 7),
+		  cells_took(fd, 3, 100, 7, &self),
 		  af_xdp_counted(p)->renewed > renewed));
 	/* the kernel has used its entry: it is stale no more */
 	twonet_run(&net, false,
@@ -693,28 +629,6 @@ static void the_last_of_many_interfaces_is_found(void **state)
 		   "for i in $(seq 32); do ip link del many$i; done");
 }
 
-/* A program of somebody else, on an interface as long as the descriptor that
- * is returned is open. */
-static int strange_program(const char *name)
-{
-	const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	const struct bpf_link_create_opts opts = {
-		.sz = sizeof(opts), .flags = XDP_FLAGS_DRV_MODE
-	};
-	int prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", pass,
-				 VX6_COUNT(pass), NULL);
-	int link;
-
-	assert_true(prog >= 0);
-	link = bpf_link_create(prog, (int)if_nametoindex(name), BPF_XDP, &opts);
-	assert_true(link >= 0);
-	close(prog);
-	return link;
-}
-
 static void a_strange_program_is_left_alone(void **state)
 {
 	uint64_t now = vx6_now_ns();
@@ -723,7 +637,7 @@ static void a_strange_program_is_left_alone(void **state)
 
 	(void)state;
 	NEED_NET();
-	link = strange_program("t0");
+	link = twonet_stranger("t0");
 	p = open_on("t0", NULL);
 	expect_said(p, "t0 has the XDP program stranger");
 	twonet_run(&net, false, "ip link show dev t0 | grep -q xdp");
