@@ -254,11 +254,28 @@ static const char *number_or_any(const json_t *w, const char *member,
 	return text;
 }
 
+/* ", queues 0 2", or nothing: sockets have none. */
+static const char *queues_of(const json_t *w, char *text, size_t cap)
+{
+	const json_t *all = json_object_get(w, "queues");
+	size_t n = json_array_size(all), at = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < n && at < cap; i++)
+		at += (size_t)snprintf(
+			text + at, cap - at, "%s%" PRId64,
+			i > 0    ? " "
+			: n == 1 ? ", queue "
+				 : ", queues ",
+			(int64_t)json_integer_value(json_array_get(all, i)));
+	return text;
+}
+
 /* Where each worker is, a line each, where there are several. */
 static void show_placement(struct cli *cli, const json_t *plane)
 {
 	const json_t *all = json_object_get(plane, "placement");
-	char text[256], cpu[24], node[24];
+	char text[512], queues[256], cpu[24], node[24];
 
 	if (json_array_size(all) < 2)
 		return;
@@ -266,8 +283,9 @@ static void show_placement(struct cli *cli, const json_t *plane)
 		const json_t *w = json_array_get(all, i);
 
 		snprintf(text, sizeof(text),
-			 "%" PRId64 ", CPU %s, node %s, %s pages, %s",
+			 "%" PRId64 "%s, CPU %s, node %s, %s pages, %s",
 			 (int64_t)int_of(w, "worker"),
+			 queues_of(w, queues, sizeof(queues)),
 			 number_or_any(w, "cpu", cpu),
 			 number_or_any(w, "node", node), say_text(w, "pages"),
 			 say_text(w, "idle"));

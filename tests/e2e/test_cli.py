@@ -25,13 +25,18 @@ OTHER = "vx6" + "b" * 51 + "a"
 
 INTERFACE = {"name": "eth0", "mode": "native", "packets": "zero-copy",
              "queues": 2, "mtu": 1500, "attached": "dispatcher"}
+PLACEMENT = [{"worker": i, "queues": queues, "cpu": cpu, "node": None,
+              "pages": "huge", "idle": "spin"}
+             for i, (queues, cpu) in enumerate((([0, 3], 2), ([1], None),
+                                                ([], None)))]
 
 STATUS = {
     "name": "client", "id": ID, "version": "0.1.0", "pid": 42,
     "uptime_s": 125, "control": ["127.0.0.1:4242"],
     "dataplane": {"state": "connected", "listen": "127.0.0.1:4243",
-                  "backend": "udp", "asked": "af_xdp", "workers": 1,
-                  "why": "eth9 has gone", "interfaces": [INTERFACE]},
+                  "backend": "udp", "asked": "af_xdp", "workers": 3,
+                  "why": "eth9 has gone", "interfaces": [INTERFACE],
+                  "placement": PLACEMENT},
     "relay": False, "record": {"sequence": 3, "expires_unix_s": 1},
     "clock": {"offset_s": 312, "peers": 3,
               "warning": "clock 312 s behind 3 of 3 peers"},
@@ -317,7 +322,9 @@ def status_and_counters():
     here = Here({"status": STATUS, "stats": STATS})
     out = here.vx6("status").expect(0).out
     for part in ("client", ID, "0.1.0, up 2 min 5 s, pid 42",
-                 "127.0.0.1:4242", "back end udp, 1 worker",
+                 "127.0.0.1:4242", "back end udp, 3 workers",
+                 "0, queues 0 3, CPU 2, node any, huge pages, spin",
+                 "1, queue 1, CPU any,", "2, CPU any,",
                  "clock 312 s behind 3 of 3 peers", "relays known 6",
                  "eth9 has gone",
                  "eth0, native, zero-copy, 2 queues, MTU 1500, by dispatcher"):

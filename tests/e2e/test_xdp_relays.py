@@ -58,8 +58,9 @@ def at(i, right, v4):
     return host, PORT
 
 
-def cable(i, left, right, mtu=1500):
-    left.sh(f"ip link add c{i} mtu {mtu} type veth peer name c{i} mtu {mtu} "
+def cable(i, left, right, mtu=1500, queues=1):
+    many = f"mtu {mtu} numtxqueues {queues} numrxqueues {queues}"
+    left.sh(f"ip link add c{i} {many} type veth peer name c{i} {many} "
             f"netns {right.path}")
     for net, n in ((left, 1), (right, 2)):
         net.sh(f"ip addr add fd00:{i}::{n}/64 dev c{i} nodad; "
@@ -97,6 +98,30 @@ def plane(net, *more, **how):
 class XdpClient(Client):
     """A control client that reads what version 2 of the messages adds."""
 
+    def workers(self):
+        """What each worker has and did."""
+        self.say(dp.STATS)
+        each = []
+        while (heard := self.hear())[0] == dp.WORKER_IS:
+            v = struct.unpack_from("@8Q", heard[2])
+            w = dict(zip("rx_cells tx_cells handed hand_full busy_ns spin_ns "
+                         "blocked_ns queues".split(), v))
+            w["queues"] = [q for q in range(64) if w["queues"] >> q & 1]
+            each.append(w)
+        assert heard[0] == dp.STATS_ARE
+        return each
+
+    def dump_spliced(self):
+        """By half-circuit: what it is spliced with, or 0."""
+        self.say(dp.DUMP)
+        spliced = {}
+        while (heard := self.hear())[0] != dp.DUMP_END:
+            if heard[0] == dp.HALF_IS:
+                no = dp.HALF.unpack_from(heard[2])[5]
+                spliced[no], = struct.unpack_from("@I", heard[2],
+                                                  dp.HALF.size)
+        return spliced
+
     def about(self):
         self.say(dp.STATS)
         kind, _, body = self.hear()
@@ -132,11 +157,12 @@ def until(what, cond):
 class NetPath(dp.Path):
     """The path of the picture above."""
 
-    def __init__(self, v4=False, args=None):  # pylint: disable=W0231
+    def __init__(self, v4=False, args=None,  # pylint: disable=W0231
+                 queues=1):
         self.v4 = v4
         self.nets = [Net() for _ in range(5)]
         for i in range(4):
-            cable(i, self.nets[i], self.nets[i + 1])
+            cable(i, self.nets[i], self.nets[i + 1], queues=queues)
         self.left = self.end(0, False)
         self.right = self.end(3, True)
         self.links = [dp.Keys(i) for i in range(1, 5)]
@@ -225,6 +251,164 @@ def af_xdp_relays_of_two_workers():
         assert n["forwarded"] == 100 and n["backwarded"] == 100, n
         assert not any(drops.values()), drops
         assert c.about()["way"]["rx_xsk"] > 190
+
+
+def again(sock, to):
+    """From here on the kernel may choose another queue for what it sends."""
+    sock.connect(to)
+
+
+@tap.test
+def each_worker_has_its_queues():
+    """Cells arrive at whichever queue and leave by the owner's."""
+    two = ("--port", "af_xdp", "--workers", "2", "--log", "json")
+    path = NetPath(args=[two, two, two], queues=4)
+    for _ in range(40):
+        again(path.left, path.planes[0].at)
+        again(path.right, path.planes[2].at)
+        path.there_and_back(5)
+    for i, (p, c) in enumerate(zip(path.planes, path.clients)):
+        drops, n = c.stats()
+        assert n["forwarded"] == 200 and n["backwarded"] == 200, n
+        assert not any(drops.values()), drops
+        about, each = c.about(), c.workers()
+        assert sorted(x[0::2] for x in about["interfaces"]) == [
+            (f"c{i}", 4), (f"c{i + 1}", 4)], about
+        assert about["way"]["rx_xsk"] > 380, about
+        assert about["way"]["tx_xsk"] > 300, about
+        assert [w["queues"] for w in each] == [[0, 2], [1, 3]], each
+        assert all(w["rx_cells"] >= 200 for w in each), each
+        assert all(w["tx_cells"] >= 200 for w in each), each
+        placed = [json.loads(x)["queues"] for x in p.text().splitlines()
+                  if '"module":"worker","event":"start"' in x]
+        assert placed == ["0,2", "1,3"], p.text()
+    # the ends' choice is chance, so that each worker of A and C got some of
+    # the other's; B gets them from A's and C's own queues
+    handed = [sum(w["handed"] for w in c.workers()) for c in path.clients]
+    assert all(handed), handed
+
+
+LEFT_IN, RIGHT_IN, LEFT_OUT, RIGHT_OUT = 0x10, 0x20, 0x30, 0x40
+
+
+class Meeting:
+    """A rendezvous point of two workers; each leg's link is another's:
+
+        left ==0== X ==1== right      links 101 (worker 1) and 2 (worker 0)
+    """
+
+    def __init__(self, backend):
+        nets = [Net() for _ in range(3)]
+        for i in range(2):
+            cable(i, nets[i], nets[i + 1], queues=2)
+        self.plane = plane(nets[1], args=("--port", backend, "--workers",
+                                          "2"))
+        self.client = client(self.plane)
+        self.links = [dp.Keys(1), dp.Keys(2)]
+        self.keys = {no: dp.HalfKeys(f"meeting {no}", 1)
+                     for no in (LEFT_IN, RIGHT_IN, LEFT_OUT, RIGHT_OUT)}
+        self.inner = [dp.HalfKeys(f"inner {i}", 1) for i in range(2)]
+        self.ends = [self.end(nets[0], at(0, False, False)),
+                     self.end(nets[2], at(1, True, False))]
+        self.program()
+
+    @staticmethod
+    def end(net, where):
+        with net.inside():
+            s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        tap.after(s.close)
+        s.settimeout(dp.WAIT_S)
+        s.bind(where)
+        return s
+
+    def program(self):
+        c, k = self.client, self.keys
+        c.ok(LINK_ADD, self.links[0].add(False, at(0, False, False), 1452))
+        c.ok(LINK_ADD, self.links[1].add(True, at(1, True, False), 1452))
+        for no, link in ((LEFT_IN, 101), (RIGHT_IN, 2)):
+            c.ok(HALF_ADD, half(FORWARD, no, link, 0, 0, k[no], k[no].start))
+        for no, link in ((LEFT_OUT, 101), (RIGHT_OUT, 2)):
+            c.ok(HALF_ADD, half(BACKWARD, no, 0, link, no + 1, k[no], 0,
+                                k[no].start))
+
+    def splice(self, one, other):
+        return self.client.call(dp.SPLICE, struct.pack("@II", one, other))
+
+    def send(self, right, text):
+        """From the left end, or from the right; the kernel chooses a
+        queue anew."""
+        to = at(1, False, False) if right else at(0, True, False)
+        key = self.links[1].hdr_left if right else self.links[0].hdr_right
+        index, circ = (2, RIGHT_IN) if right else (101, LEFT_IN)
+        text = self.inner[right].seal(dp.DATA, text)
+        text = self.keys[circ].seal(dp.DATA, text)
+        again(self.ends[right], to)
+        self.ends[right].send(dp.protect(
+            key, bytes([1]) + struct.pack(">I", index)[1:]
+            + struct.pack(">I", circ) + text))
+
+    def take(self, right):
+        """What the right end, or the left, gets next."""
+        key = self.links[1].hdr_right if right else self.links[0].hdr_left
+        circ = RIGHT_OUT if right else LEFT_OUT
+        while True:
+            cell = dp.unprotect(key, self.ends[right].recv(2048))
+            if cell[4:8] != bytes(4):  # no probe
+                break
+        assert cell[4:8] == struct.pack(">I", circ + 1), cell[:16]
+        return self.inner[not right].open(self.keys[circ].open(cell[8:]))
+
+    def carry(self, n):
+        for i in range(n):
+            for right in (False, True):
+                text = os.urandom(1 + i * 31 % 1100)
+                self.send(right, text)
+                assert self.take(not right) == text
+
+
+def meeting(backend):
+    m = Meeting(backend)
+    c = m.client
+    tap.equal(m.splice(LEFT_IN, RIGHT_OUT), "OK")
+    tap.equal(m.splice(RIGHT_IN, LEFT_OUT), "OK")
+    for one, other, want in ((LEFT_IN, RIGHT_OUT, "EXISTS"),
+                             (LEFT_IN, LEFT_OUT, "EXISTS"),
+                             (LEFT_IN, 0x77, "NO_CIRCUIT")):
+        tap.equal(m.splice(one, other), want)
+    m.carry(100)
+    tap.equal(c.dump_spliced(), {LEFT_IN: RIGHT_OUT, RIGHT_OUT: LEFT_IN,
+                                 RIGHT_IN: LEFT_OUT, LEFT_OUT: RIGHT_IN})
+    drops, _ = c.stats()
+    assert not any(drops.values()), drops
+    # both legs' cells were opened by one and sealed by the other
+    each = c.workers()
+    assert all(w["handed"] >= 100 for w in each), each
+    assert all(w["tx_cells"] >= 100 for w in each), each
+    # parted: what comes goes nowhere, and is counted
+    c.ok(dp.UNSPLICE, struct.pack("@II", LEFT_IN, 0))
+    for _ in range(10):
+        m.send(False, b"nobody is there")
+    until("ten refused", lambda: sum(c.stats()[0].values()) >= 10)
+    tap.equal(sum(c.stats()[0].values()), 10)
+    tap.equal(m.splice(LEFT_IN, RIGHT_OUT), "OK")
+    m.carry(20)
+    # and either half's end is the splice's
+    c.ok(dp.HALF_REMOVE, struct.pack("@II", 0, RIGHT_OUT))
+    m.send(False, b"nobody is there")
+    until("one more", lambda: sum(c.stats()[0].values()) == 11)
+    tap.equal(c.dump_spliced()[LEFT_IN], 0)
+    return m
+
+
+@tap.test
+def legs_of_two_workers_meet_over_udp():
+    meeting("udp")
+
+
+@tap.test
+def legs_of_two_workers_meet_over_af_xdp():
+    m = meeting("af_xdp")
+    assert m.client.about()["way"]["rx_xsk"] > 150
 
 
 def garbage_from(net, to, n):
