@@ -54,6 +54,21 @@ static bool exists(unsigned type)
 	return false;
 }
 
+static FILE *seed_file(unsigned type, const char *mode)
+{
+	char file[64];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "tests/fuzz/corpus/abi/%s",
+		 abi_type_name(type));
+	f = fopen(file, mode);
+	if (f == NULL) {
+		fail_msg("%s: %s", file, strerror(errno));
+		abort(); /* which the analyzer does not know of fail_msg */
+	}
+	return f;
+}
+
 /* What the fuzzer begins with is what this version says: seeds of an older
  * one would stop at the first check.  VX6_WRITE=1 writes them anew. */
 static void the_corpus_is_of_this_version(void **state)
@@ -64,22 +79,17 @@ static void the_corpus_is_of_this_version(void **state)
 		struct abi_msg m = abi_kit_good(type), seed;
 		const uint8_t *bytes = (const uint8_t *)&m;
 		size_t len = sizeof(m);
-		char file[64];
 		FILE *f;
 
-		snprintf(file, sizeof(file), "tests/fuzz/corpus/abi/%s",
-			 abi_type_name(type));
 		while (bytes[len - 1] == 0) /* the target adds zeros */
 			len--;
 		if (getenv("VX6_WRITE") != NULL) {
-			f = fopen(file, "wb");
-			assert_non_null(f);
+			f = seed_file(type, "wb");
 			assert_int_equal(fwrite(bytes, 1, len, f), len);
 			fclose(f);
 		}
 		memset(&seed, 0, sizeof(seed));
-		f = fopen(file, "rb");
-		assert_non_null(f);
+		f = seed_file(type, "rb");
 		assert_int_equal(fread(&seed, 1, sizeof(seed), f), len);
 		fclose(f);
 		assert_memory_equal(&seed, &m, sizeof(m));
