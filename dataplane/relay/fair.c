@@ -53,6 +53,15 @@ static bool limited(const struct fair *q)
 	return q->circuit.rate != 0 || q->link.rate != 0 || q->relay.rate != 0;
 }
 
+/* Who waits for a bucket looks at it again: it fills at another rate now. */
+static void look_again(struct fair *q)
+{
+	for (uint32_t i = q->own.first; i != 0; i = q->half[i].next)
+		q->half[i].ready_ns = 0;
+	for (uint32_t i = q->due.first; i != 0; i = q->links[i].next)
+		q->links[i].ready_ns = 0;
+}
+
 void fair_limit(struct fair *q, const struct abi_limits *l)
 {
 	struct abi_limits *to = &q->limits;
@@ -71,6 +80,7 @@ void fair_limit(struct fair *q, const struct abi_limits *l)
 	meter_set(&q->relay, l->relay_rate, l->relay_burst);
 	q->seen = q->relay.earned;
 	q->share = 0;
+	look_again(q);
 	q->on = limited(q) || q->cnt > 0;
 }
 

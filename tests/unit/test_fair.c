@@ -599,6 +599,30 @@ static void workers_share_every_byte(void **state)
 	share_in_steps_of(VX6_US / 4);
 }
 
+/* What waits was told a time at the old rate: hours. */
+static void a_raised_limit_is_heard_at_once(void **state)
+{
+	const struct abi_limits low[] = {
+		{ .circuit_rate = 1, .circuit_burst = 4096 },
+		{ .link_rate = 1,    .link_burst = 4096    },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(low); i++) {
+		limit(low[i]);
+		for (unsigned k = 0; k < 20; k++)
+			one(1 + k % 2, 1, 1200, FAIR_ANY);
+		assert_true(t.q.cnt > 0);
+		assert_true(fair_due(&t.q) > t.now + VX6_SEC);
+		limit((struct abi_limits){ .circuit_rate = 100000000,
+					   .link_rate = 100000000 });
+		assert_true(fair_due(&t.q) <= t.now);
+		t.now += VX6_SEC;
+		burst(NULL, 0, FAIR_ANY);
+		assert_int_equal(t.q.cnt, 0);
+	}
+}
+
 /* A link's rate is one, however many send on it. */
 static void workers_share_a_links_bucket(void **state)
 {
@@ -724,6 +748,7 @@ int main(void)
 		F(workers_share_by_who_waits),
 		F(workers_share_every_byte),
 		F(workers_share_a_links_bucket),
+		F(a_raised_limit_is_heard_at_once),
 		F(random_operations_keep_the_rules),
 	};
 
