@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/compiler.h"
+#include "dataplane/base/sum_impl.h"
 
 static uint64_t load(const uint8_t *p, size_t len)
 {
@@ -16,7 +17,7 @@ static uint64_t load(const uint8_t *p, size_t len)
 
 /* None of them is folded yet.  Two chains of 32-bit halves in 64-bit words:
  * no carry is lost within 2^31 steps. */
-static uint64_t sum_plain(const uint8_t *p, size_t len)
+uint64_t vx6_sum_plain(const uint8_t *p, size_t len)
 {
 	uint64_t a = 0, b = 0;
 
@@ -36,7 +37,7 @@ static uint64_t sum_plain(const uint8_t *p, size_t len)
 #define VNNI VX6_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
 
 /* The same, four words at a time. */
-AVX2 static uint64_t sum_avx2(const uint8_t *p, size_t len)
+AVX2 uint64_t vx6_sum_avx2(const uint8_t *p, size_t len)
 {
 	const __m256i low = _mm256_set1_epi64x(0xffffffff);
 	__m256i a = _mm256_setzero_si256(), b = a;
@@ -51,12 +52,13 @@ AVX2 static uint64_t sum_avx2(const uint8_t *p, size_t len)
 		b = _mm256_add_epi64(b, _mm256_srli_epi64(v, 32));
 	}
 	_mm256_storeu_si256((__m256i_u *)(void *)sum, _mm256_add_epi64(a, b));
-	return sum[0] + sum[1] + sum[2] + sum[3] + sum_plain(p + at, len - at);
+	return sum[0] + sum[1] + sum[2] + sum[3] +
+	       vx6_sum_plain(p + at, len - at);
 }
 
 /* Products with 1 of the even bytes, and of the odd ones, two to a 32-bit
- * word and step; in all, 2^20 bytes until one overflows. */
-VNNI static uint64_t sum_vnni(const uint8_t *p, size_t len)
+ * word and step; what they come to fits 32 bits up to 2^17 bytes. */
+VNNI uint64_t vx6_sum_vnni(const uint8_t *p, size_t len)
 {
 	const __m512i even = _mm512_set1_epi16(1);
 	const __m512i odd = _mm512_set1_epi16(0x100);
@@ -91,13 +93,11 @@ VNNI static uint64_t sum_vnni(const uint8_t *p, size_t len)
 
 static uint64_t pick(const uint8_t *p, size_t len)
 {
-	if (len >= WIDE && __builtin_cpu_supports("avx512vnni") &&
-	    __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl"))
-		return sum_vnni(p, len);
-	if (len >= WIDE && __builtin_cpu_supports("avx2"))
-		return sum_avx2(p, len);
-	return sum_plain(p, len);
+	if (len >= WIDE && vx6_sum_has_vnni())
+		return vx6_sum_vnni(p, len);
+	if (len >= WIDE && vx6_sum_has_avx2())
+		return vx6_sum_avx2(p, len);
+	return vx6_sum_plain(p, len);
 }
 
 uint16_t vx6_sum(const uint8_t *p, size_t len)

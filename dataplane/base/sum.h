@@ -19,8 +19,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* vx6_sum adds up len bytes, a zero behind an odd last one; folded, 0 only
- * where all of them are.
+/* vx6_sum adds up len bytes, 2^16 at most, a zero behind an odd last one;
+ * folded, 0 only where all of them are.
  * Cost: reads them once, 64 bytes a step where the CPU has AVX-512 with VNNI,
  * 32 with AVX2, else 16. */
 uint16_t vx6_sum(const uint8_t *p, size_t len);

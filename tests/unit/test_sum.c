@@ -11,8 +11,10 @@
 
 #include "dataplane/base/rand.h"
 #include "dataplane/base/sum.h"
+#include "dataplane/base/sum_impl.h"
 
-#define LEN 1600u
+#define LEN  1600u
+#define LONG 2000u
 
 static struct vx6_rand rnd;
 
@@ -53,6 +55,65 @@ static void every_length(void **state)
 		memset(p, 0, len);
 		assert_int_equal(vx6_sum(p, len), 0);
 	}
+}
+
+/* Each of the ways, whichever this CPU would pick: every length at every place
+ * in a cache line, with what is around it no part of the sum. */
+static void every_place(vx6_sum_way *way)
+{
+	static uint8_t buf[LONG + 2 * 64];
+
+	for (size_t len = 0; len <= LONG; len++) {
+		fill(buf, sizeof(buf));
+		for (size_t at = 0; at < 64; at++)
+			if (vx6_sum_fold(way(buf + at, len)) !=
+			    simple(buf + at, len))
+				fail_msg("%zu bytes at %zu", len, at);
+	}
+}
+
+static void the_plain_way(void **state)
+{
+	(void)state;
+	every_place(vx6_sum_plain);
+}
+
+static void by_avx2(void **state)
+{
+	(void)state;
+	if (!vx6_sum_has_avx2()) {
+		print_message("# SKIP cpu: no AVX2\n");
+		skip();
+	}
+	every_place(vx6_sum_avx2);
+}
+
+static void by_vnni(void **state)
+{
+	(void)state;
+	if (!vx6_sum_has_vnni()) {
+		print_message("# SKIP cpu: no AVX-512 with VNNI\n");
+		skip();
+	}
+	every_place(vx6_sum_vnni);
+}
+
+/* The longest that there is, of the largest bytes. */
+static void nothing_overflows(void **state)
+{
+	static uint8_t buf[1u << 16];
+	uint16_t want;
+
+	(void)state;
+	memset(buf, 0xff, sizeof(buf));
+	want = simple(buf, sizeof(buf));
+	assert_int_equal(vx6_sum_fold(vx6_sum_plain(buf, sizeof(buf))), want);
+	if (vx6_sum_has_avx2())
+		assert_int_equal(vx6_sum_fold(vx6_sum_avx2(buf, sizeof(buf))),
+				 want);
+	if (vx6_sum_has_vnni())
+		assert_int_equal(vx6_sum_fold(vx6_sum_vnni(buf, sizeof(buf))),
+				 want);
 }
 
 static void folds_keep_what_is_congruent(void **state)
@@ -115,6 +176,10 @@ int main(void)
 {
 	const struct CMUnitTest test[] = {
 		cmocka_unit_test(every_length),
+		cmocka_unit_test(the_plain_way),
+		cmocka_unit_test(by_avx2),
+		cmocka_unit_test(by_vnni),
+		cmocka_unit_test(nothing_overflows),
 		cmocka_unit_test(folds_keep_what_is_congruent),
 		cmocka_unit_test(pieces_and_changes),
 	};
