@@ -235,6 +235,19 @@ static bool open_ends(struct dp_path *p)
 	       net_open(&p->right, &o) == VX6_OK;
 }
 
+struct dp_options dp_path_options(uint32_t workers)
+{
+	struct dp_options o;
+
+	dp_options_init(&o);
+	if (vx6_addr_parse(&o.listen, "127.0.0.1:0") != VX6_OK)
+		abort();
+	o.halves = 1024;
+	o.links = 256;
+	o.workers = workers;
+	return o;
+}
+
 bool dp_path_open(struct dp_path *p, unsigned n, uint16_t cell_size,
 		  const struct dp_options *o)
 {
@@ -389,4 +402,35 @@ bool dp_path_recv(struct dp_path *p, bool at_left, uint8_t buf[DP_BUF],
 		*len = pkt.len;
 		return true;
 	}
+}
+
+/* Where it went wrong stands on stderr: they are many. */
+static bool lost(unsigned i, const char *how)
+{
+	fprintf(stderr, "# cell %u: %s\n", i, how);
+	return false;
+}
+
+bool dp_path_carries(struct dp_path *p, unsigned n)
+{
+	static uint8_t buf[DP_BUF], text[1000];
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = i * 7 % sizeof(text), size, got_len;
+		bool to_left = i % 2 != 0;
+		uint8_t *at, *got;
+
+		for (size_t k = 0; k < len; k++)
+			text[k] = (uint8_t)(k * 3 + i);
+		size = dp_path_cell(p, to_left, buf, text, len, &at);
+		if (!dp_path_send(p, !to_left, at, size))
+			return lost(i, "could not be sent");
+		if (!dp_path_recv(p, to_left, buf, &size))
+			return lost(i, "did not arrive");
+		if (!dp_path_open_cell(p, to_left, buf, size, &got, &got_len))
+			return lost(i, "could not be opened");
+		if (got_len != len || memcmp(got, text, len) != 0)
+			return lost(i, "is not the one that was sent");
+	}
+	return true;
 }

@@ -77,6 +77,9 @@ bool dp_box_stats(struct dp_box *b, struct abi_stats *s);
 
 /* ---- a path of them ---- */
 
+/* dp_path_options is a small data plane of so many workers, on loopback. */
+struct dp_options dp_path_options(uint32_t workers);
+
 /* dp_path_open starts n relays, connects, adds links and half-circuits of
  * cell_size.  false: see stderr. */
 bool dp_path_open(struct dp_path *p, unsigned n, uint16_t cell_size,
@@ -101,5 +104,9 @@ bool dp_path_send(struct dp_path *p, bool from_left, const uint8_t *data,
  * over). */
 bool dp_path_recv(struct dp_path *p, bool at_left, uint8_t buf[DP_BUF],
 		  size_t *len);
+
+/* dp_path_carries sends n cells, from either end in turn and of every length
+ * below 1,000, and compares what arrives; false: see stderr. */
+bool dp_path_carries(struct dp_path *p, unsigned n);
 
 #endif

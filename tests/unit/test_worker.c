@@ -533,17 +533,6 @@ static void slots_from_above_are_judged(void **state)
 
 static struct dp_path path;
 
-static struct dp_options small(void)
-{
-	struct dp_options o;
-
-	dp_options_init(&o);
-	assert_int_equal(vx6_addr_parse(&o.listen, "127.0.0.1:0"), VX6_OK);
-	o.halves = 1024;
-	o.links = 256;
-	return o;
-}
-
 static int path_close(void **state)
 {
 	(void)state;
@@ -551,35 +540,14 @@ static int path_close(void **state)
 	return 0;
 }
 
-/* One cell each way, of every length that matters; digests by content. */
-static void there_and_back(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		static uint8_t buf[DP_BUF], text[1300];
-		uint8_t *at, *got;
-		size_t len = i % 1000, size, got_len;
-		bool to_left = i % 2 != 0;
-
-		for (size_t k = 0; k < len; k++)
-			text[k] = (uint8_t)(k * 3 + i);
-		size = dp_path_cell(&path, to_left, buf, text, len, &at);
-		assert_true(dp_path_send(&path, !to_left, at, size));
-		assert_true(dp_path_recv(&path, to_left, buf, &size));
-		assert_true(dp_path_open_cell(&path, to_left, buf, size, &got,
-					      &got_len));
-		assert_int_equal(got_len, len);
-		assert_memory_equal(got, text, len);
-	}
-}
-
 static void cells_go_through_three(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct abi_stats s;
 
 	(void)state;
 	assert_true(dp_path_open(&path, 3, 0, &o));
-	there_and_back(200);
+	assert_true(dp_path_carries(&path, 200));
 	for (unsigned i = 0; i < 3; i++) {
 		assert_true(dp_box_stats(&path.box[i], &s));
 		assert_int_equal(s.forwarded, 100);
@@ -596,22 +564,23 @@ static void cells_go_through_three(void **state)
 
 static void constant_size_stays_constant(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 
 	(void)state;
 	assert_true(dp_path_open(&path, 3, 1232, &o));
-	there_and_back(100); /* dp_path_open_cell judges the size */
+	/* each is judged by its size when it is opened */
+	assert_true(dp_path_carries(&path, 100));
 }
 
 static void spinning_works_too(void **state)
 {
-	struct dp_options o = small();
+	struct dp_options o = dp_path_options(1);
 	struct abi_stats s;
 
 	(void)state;
 	o.spin = true;
 	assert_true(dp_path_open(&path, 1, 0, &o));
-	there_and_back(20);
+	assert_true(dp_path_carries(&path, 20));
 	assert_true(dp_box_stats(&path.box[0], &s));
 	assert_int_equal(s.blocked_ns, 0);
 	assert_true(s.spin_ns > 0);
@@ -619,20 +588,20 @@ static void spinning_works_too(void **state)
 
 static void cells_flow_without_a_client(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct abi_msg m = { .type = ABI_DUMP };
 	struct dp_box *b = &path.box[1];
 	unsigned halves = 0, links = 0;
 
 	(void)state;
 	assert_true(dp_path_open(&path, 3, 0, &o));
-	there_and_back(20);
+	assert_true(dp_path_carries(&path, 20));
 	for (unsigned i = 0; i < 3; i++)
 		dp_box_leave(&path.box[i]);
-	there_and_back(20);
+	assert_true(dp_path_carries(&path, 20));
 	/* the next client finds what is there, notes and all */
 	assert_true(dp_box_connect(b));
-	there_and_back(20);
+	assert_true(dp_path_carries(&path, 20));
 	m.version = ABI_VERSION;
 	m.seq = 77;
 	assert_int_equal(abi_send(b->client, &m, NULL, 0), VX6_OK);
@@ -663,7 +632,7 @@ static void cells_flow_without_a_client(void **state)
 /* Local cells both ways through the ring of a client, and of the next. */
 static void local_cells_reach_each_client(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct dp_box *b = &path.box[0];
 	struct abi_half h = dp_half(ABI_HALF_LOCAL, 0x300, 101, 0, 0);
 
@@ -724,7 +693,7 @@ static void local_cells_reach_each_client(void **state)
 
 static void greetings_are_demanded(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct abi_msg m = { .type = ABI_STATS,
 			     .version = ABI_VERSION,
 			     .seq = 5 };
@@ -770,7 +739,7 @@ static void greetings_are_demanded(void **state)
 
 static void a_second_client_waits(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct dp_box *b = &path.box[0], second;
 	struct pollfd pf;
 
@@ -803,7 +772,7 @@ static void a_second_client_waits(void **state)
 
 static void events_reach_a_subscriber(void **state)
 {
-	const struct dp_options o = small();
+	const struct dp_options o = dp_path_options(1);
 	struct abi_msg m = { .type = ABI_SUBSCRIBE };
 	uint8_t buf[DP_BUF], text[11] = { 4, 0, 8 }, *h8 = buf + 128;
 	struct dp_box *b = &path.box[0];
@@ -832,7 +801,7 @@ static void events_reach_a_subscriber(void **state)
 
 static void starts_are_refused_in_words(void **state)
 {
-	struct dp_options o = small();
+	struct dp_options o = dp_path_options(1);
 	char why[DP_WHY] = "";
 	struct stat st;
 	struct log l;
@@ -861,7 +830,7 @@ static void starts_are_refused_in_words(void **state)
 	o.listen = dp_peer(1);
 	assert_int_equal(dp_open(&dp, &o, &l, why), VX6_SYS);
 	assert_non_null(strstr(why, "no address of this host"));
-	o = small();
+	o = dp_path_options(1);
 	snprintf(o.run, sizeof(o.run), "%s/x/y", b->dir);
 	assert_int_equal(dp_open(&dp, &o, &l, why), VX6_SYS);
 	assert_non_null(strstr(why, "--run"));

@@ -171,37 +171,6 @@ static void a_splice_ends_with_either_half(void **state)
 
 static struct dp_path path;
 
-static struct dp_options small(uint32_t workers)
-{
-	struct dp_options o;
-
-	dp_options_init(&o);
-	assert_int_equal(vx6_addr_parse(&o.listen, "127.0.0.1:0"), VX6_OK);
-	o.halves = 1024;
-	o.links = 256;
-	o.workers = workers;
-	return o;
-}
-
-static void there_and_back(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		static uint8_t buf[DP_BUF], text[1300];
-		uint8_t *at, *got;
-		size_t len = i * 7 % 1000, size, got_len;
-		bool to_left = i % 2 != 0;
-
-		memset(text, (int)i, len);
-		size = dp_path_cell(&path, to_left, buf, text, len, &at);
-		assert_true(dp_path_send(&path, !to_left, at, size));
-		assert_true(dp_path_recv(&path, to_left, buf, &size));
-		assert_true(dp_path_open_cell(&path, to_left, buf, size, &got,
-					      &got_len));
-		assert_int_equal(got_len, len);
-		assert_memory_equal(got, text, len);
-	}
-}
-
 /* Links 1 and 2 of a relay, 2 and 3, 3 and 4: two workers' each. */
 static void cells_go_through_several_workers(void **state)
 {
@@ -209,10 +178,10 @@ static void cells_go_through_several_workers(void **state)
 
 	(void)state;
 	for (uint32_t n = 2; n <= 4; n++) {
-		const struct dp_options o = small(n);
+		const struct dp_options o = dp_path_options(n);
 
 		assert_true(dp_path_open(&path, 3, 0, &o));
-		there_and_back(100);
+		assert_true(dp_path_carries(&path, 100));
 		for (unsigned i = 0; i < 3; i++) {
 			assert_int_equal(path.box[i].welcome.workers, n);
 			assert_true(dp_box_stats(&path.box[i], &s));
