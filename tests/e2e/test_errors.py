@@ -377,4 +377,33 @@ def configurations_that_are_wrong():
         tap.within(done.err, parts[0])
 
 
+
+@tap.test
+def a_data_plane_that_went():
+    """Confined, it cannot remove its socket: the file says nothing, and the
+    next data plane takes it over."""
+    made = Net()
+    node = made.relay("gone")
+    made.start()
+    sock = os.path.join(node.run, "dataplane.sock")
+
+    def plane():
+        return node.status()["dataplane"]["state"]
+    for end in (node.stop, node.kill):
+        end("dataplane")
+        tap.wait(lambda: plane() == "waiting", "vx6d to notice")
+        tap.true(os.path.exists(sock), "the file stays")
+        tap.within(node.vx6("status").expect(0).out, "waiting for "
+                   "vx6-dataplane, which is not there")
+        tap.within(node.vx6("doctor").out, "vx6-dataplane does not answer it")
+        tap.within(node.vx6("stats").expect(0).out, "not connected")
+        node.start()
+        tap.wait(lambda: plane() == "connected", "another to be taken")
+        tap.absent(node.vx6("doctor").out, "does not answer it")
+    made.stop()
+    tap.true(os.path.exists(sock), "the file stays without vx6d as well")
+    refused(node.vx6("status"), 3, "vx6d is not running")
+    tap.within(node.vx6("doctor").out, "does not run")
+
+
 tap.main(command.have("vx6", "vx6d", "vx6-dataplane"))
