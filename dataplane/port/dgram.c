@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 
 #define SPILL_LEN ((size_t)NET_BUF_MIN + NET_FRAME_CAP)
-_Static_assert(NET_BURST <= NET_BATCH, "a burst fits one net_send");
+
+static void flush(struct dgram *d);
 
 /* ---- receive ---- */
 
@@ -110,13 +111,18 @@ static unsigned split(struct dgram *d, struct net_frame *f[], unsigned n)
 	return k;
 }
 
-unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
+/* Datagrams that were received wait here for a burst. */
+static bool is_waiting(const struct dgram *d)
 {
-	uint64_t lost = d->sock.rx_overflow;
+	return d->run.left > 0 || d->next < d->got;
+}
+
+/* Receives until n frames are full or the socket is empty. */
+static unsigned fill(struct dgram *d, struct net_frame *f[], unsigned n)
+{
 	unsigned k = split(d, f, n);
 
-	d->port->tx_room = PORT_ROOM; /* it may have some by now */
-	while (k < n && d->run.left == 0 && d->next == d->got) {
+	while (k < n && !is_waiting(d)) {
 		unsigned room = post(d);
 
 		if (room == 0)
@@ -127,6 +133,20 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 		if (d->got < room)
 			break; /* the socket is empty */
 	}
+	return k;
+}
+
+unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
+{
+	uint64_t lost = d->sock.rx_overflow;
+	unsigned k = fill(d, f, n);
+
+	d->port->tx_room = PORT_ROOM; /* it may have some by now */
+	if (d->held_cnt > 0 && (k == 0 || ++d->held_for >= DGRAM_BURSTS)) {
+		flush(d);
+		if (k == 0) /* it may be that no frame was free */
+			k = split(d, f, n);
+	}
 	d->port->rx_frames += k;
 	d->port->drop[VX6_NO_ROOM] += d->sock.rx_overflow - lost;
 	return k;
@@ -134,9 +154,20 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 
 /* ---- send ---- */
 
-struct group { /* frames of one burst to one place, in order */
+#define BUCKETS 256u
+#define LOOK    8u /* groups of a bucket; beyond them a new one is made */
+
+struct group { /* frames to one place, in order */
 	const struct net_frame *like;
-	unsigned first, last;
+	uint16_t first, last;
+	uint16_t older; /* in its bucket, plus 1 */
+};
+
+struct groups {
+	unsigned cnt;
+	uint16_t bucket[BUCKETS];  /* the newest of it, plus 1 */
+	uint16_t next[DGRAM_HELD]; /* the frame after it, or itself */
+	struct group group[DGRAM_HELD];
 };
 
 static bool same_place(const struct net_frame *a, const struct net_frame *b)
@@ -146,26 +177,48 @@ static bool same_place(const struct net_frame *a, const struct net_frame *b)
 	       memcmp(&a->self, &b->self, sizeof(a->self)) == 0;
 }
 
-/* Chains frames by destination: next[i] is the one after i, or i itself. */
-static unsigned group_all(struct net_frame *const f[], unsigned n,
-			  struct group g[], uint8_t next[])
+static unsigned bucket_of(const struct net_frame *f)
 {
-	unsigned cnt = 0;
+	return (f->link + f->peer.port + f->peer.ip[15]) % BUCKETS;
+}
 
-	for (unsigned i = 0; i < n; i++) {
-		unsigned k = cnt;
+/* The group that f belongs to, NULL: none yet. */
+static struct group *group_of(struct groups *gs, const struct net_frame *f)
+{
+	unsigned at = gs->bucket[bucket_of(f)];
 
-		next[i] = (uint8_t)i;
-		while (k > 0 && !same_place(g[k - 1].like, f[i]))
-			k--;
-		if (k == 0) {
-			g[cnt++] = (struct group){ f[i], i, i };
+	for (unsigned i = 0; at != 0 && i < LOOK; i++) {
+		struct group *g = &gs->group[at - 1];
+
+		if (same_place(g->like, f))
+			return g;
+		at = g->older;
+	}
+	return NULL;
+}
+
+static void group_all(struct groups *gs, struct net_frame *const f[],
+		      unsigned n)
+{
+	struct group *g = NULL;
+
+	gs->cnt = 0;
+	memset(gs->bucket, 0, sizeof(gs->bucket));
+	for (uint16_t i = 0; i < n; i++) {
+		gs->next[i] = i;
+		if (g == NULL || !same_place(g->like, f[i]))
+			g = group_of(gs, f[i]);
+		if (g != NULL) {
+			gs->next[g->last] = i;
+			g->last = i;
 			continue;
 		}
-		next[g[k - 1].last] = (uint8_t)i;
-		g[k - 1].last = i;
+		uint16_t *bucket = &gs->bucket[bucket_of(f[i])];
+
+		g = &gs->group[gs->cnt++];
+		*g = (struct group){ f[i], i, i, *bucket };
+		*bucket = (uint16_t)gs->cnt;
 	}
-	return cnt;
 }
 
 /* True where a frame of len may follow in the run that out describes. */
@@ -179,7 +232,7 @@ static bool continues(const struct net_out *o, size_t cnt, size_t total,
 /* Turns one group into runs; gather and out grow.  Returns the new count
  * of outs. */
 static unsigned runs_of(struct dgram *d, struct net_frame *const f[],
-			const struct group *g, const uint8_t next[],
+			const struct group *g, const uint16_t next[],
 			unsigned *gathered, unsigned outs)
 {
 	struct net_out *o = NULL;
@@ -230,20 +283,35 @@ static void count(struct port *p, const struct net_out *o, int err)
 		p->tx_bytes += o->iov[i].iov_len;
 }
 
-void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n)
+/* Everything that is held goes out. */
+static void flush(struct dgram *d)
 {
-	struct group g[NET_BURST];
-	uint8_t next[NET_BURST];
-	unsigned groups, gathered = 0, outs = 0, done;
+	struct groups gs;
+	unsigned gathered = 0, outs = 0, done;
 
-	assert(n <= NET_BURST);
-	groups = group_all(f, n, g, next);
-	for (unsigned i = 0; i < groups; i++)
-		outs = runs_of(d, f, &g[i], next, &gathered, outs);
+	group_all(&gs, d->held, d->held_cnt);
+	for (unsigned i = 0; i < gs.cnt; i++)
+		outs = runs_of(d, d->held, &gs.group[i], gs.next, &gathered,
+			       outs);
 	done = net_send(&d->sock, d->out, outs);
 	for (unsigned i = 0; i < outs; i++)
 		count(d->port, &d->out[i], i < done ? d->out[i].err : EAGAIN);
-	port_give(d->port, f, n);
+	port_give(d->port, d->held, d->held_cnt);
+	d->held_cnt = 0;
+	d->held_for = 0;
+	if (d->holds)
+		d->port->pending = false;
+}
+
+void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n)
+{
+	assert(n <= NET_BURST && d->held_cnt + n <= DGRAM_HELD);
+	memcpy((void *)(d->held + d->held_cnt), (void *)f, n * sizeof(*f));
+	d->held_cnt += n;
+	if (d->holds && is_waiting(d) && d->held_cnt + NET_BURST <= DGRAM_HELD)
+		d->port->pending = true;
+	else
+		flush(d);
 }
 
 /* ---- open, close ---- */
@@ -276,6 +344,8 @@ enum vx6_status dgram_open(struct dgram *d, struct port *port,
 
 void dgram_close(struct dgram *d)
 {
+	if (d->held_cnt > 0)
+		flush(d);
 	net_close(&d->sock);
 	if (d->spill != NULL)
 		munmap(d->spill, DGRAM_MSGS * SPILL_LEN);

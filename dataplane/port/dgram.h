@@ -13,8 +13,18 @@
  * is moved in front of the spill, so that the rest is one piece, and each
  * of the rest is copied into a frame when a burst asks for it.
  *
- * Send.  Frames of a burst that go to one place in equal sizes become one
- * message with one iovec each, cut by the kernel (GSO): no copy.
+ * Send.  Frames that go to one place in equal sizes become one message with
+ * one iovec each, cut by the kernel (GSO): no copy.  A message costs what a
+ * few cells do, so a port may ask for frames to be held while others, that
+ * were received with them, still wait here for a burst: together they make
+ * longer messages.
+ *
+ *     rx .. tx    rx .. tx    rx .. tx
+ *           |           |           |    nothing waits any more, or
+ *           +-- held ---+---- held -+--> DGRAM_HELD are full: out
+ *
+ * So nothing is held while anybody waits for something to come, and never for
+ * longer than it takes to receive DGRAM_HELD cells, whatever becomes of them.
  *
  * A socket that takes no more tells it: the port has no room until frames
  * are received again.
@@ -26,7 +36,9 @@
 
 #include "dataplane/port/port.h"
 
-#define DGRAM_MSGS 16u /* of one receive call, a frame posted for each */
+#define DGRAM_MSGS   16u  /* of one receive call, a frame posted for each */
+#define DGRAM_HELD   256u /* frames that are sent together at most */
+#define DGRAM_BURSTS (DGRAM_HELD / NET_BURST)
 
 struct dgram_run { /* the rest of a message, not yet in frames */
 	const uint8_t *at;
@@ -43,14 +55,18 @@ struct dgram {
 	uint8_t *spill;
 	unsigned got, next; /* messages of the last call, the next to split */
 	struct dgram_run run;
-	/* one burst to send */
-	struct net_out out[NET_BURST];
-	struct iovec gather[NET_BURST];
+	bool holds; /* its owner calls rx after each tx, at once; port->pending
+		       says that frames are held */
+	unsigned held_cnt, held_for; /* frames; calls of rx */
+	struct net_frame *held[DGRAM_HELD];
+	/* as they are sent */
+	struct net_out out[DGRAM_HELD];
+	struct iovec gather[DGRAM_HELD];
 };
 
 /* dgram_open opens the socket and sets port->at; the port has its pool.
  * VX6_NO_MEMORY, VX6_SYS as net_open; dgram_close is harmless afterwards,
- * and on what holds no socket but sock.fd -1. */
+ * and on what holds no socket but sock.fd -1.  Set holds afterwards. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 dgram_open(struct dgram *d, struct port *port, const struct port_opts *opts);
 VX6_NONNULL void dgram_close(struct dgram *d);

@@ -67,6 +67,7 @@ enum vx6_status port_open_udp(struct port **out, const struct port_opts *opts)
 		errno = why;
 		return st;
 	}
+	u->d.holds = true;
 	*out = &u->port;
 	return VX6_OK;
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "dataplane/base/rand.h"
-#include "dataplane/port/port.h"
+#include "dataplane/port/dgram.h"
 
 #define ENDS 5u
 
@@ -239,6 +239,145 @@ static void an_empty_pool_delays_and_loses_nothing(void **state)
 	port_close(b);
 }
 
+#define RELAYED 160u /* in four messages, received by one call */
+
+/* What a sends arrives at b in four runs. */
+static void send_runs(struct port *a, const struct port *b)
+{
+	struct net_frame *f[NET_BURST];
+
+	for (uint32_t no = 0; no < RELAYED; no += RELAYED / 4) {
+		for (unsigned i = 0; i < RELAYED / 4; i++) {
+			f[i] = port_take(a);
+			write_text(f[i], (no + i) % ENDS, (no + i) / ENDS,
+				   1100);
+			f[i]->peer = b->at;
+		}
+		port_tx(a, f, RELAYED / 4);
+	}
+}
+
+/* A burst, each frame to its end in turn; how many. */
+static unsigned relay_some(struct port *b, struct sink sink[])
+{
+	struct net_frame *f[NET_BURST];
+	unsigned n = port_rx(b, f, NET_BURST);
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned e = f[i]->data[4];
+
+		f[i]->peer = sink[e].port->at;
+		f[i]->self = (struct vx6_addr){ 0 };
+		f[i]->link = e + 1;
+		sink[e].len[sink[e].sent++] = f[i]->len;
+	}
+	if (n > 0)
+		port_tx(b, f, n);
+	return n;
+}
+
+static void open_sinks(struct sink sink[ENDS])
+{
+	memset(sink, 0, ENDS * sizeof(*sink));
+	for (unsigned i = 0; i < ENDS; i++)
+		sink[i].port = udp("[::1]:0", true);
+}
+
+static void close_sinks(struct sink sink[ENDS], const struct port *from)
+{
+	for (unsigned e = 0; e < ENDS; e++) {
+		drain(&sink[e], e, from);
+		port_close(sink[e].port);
+	}
+}
+
+/* What was received together is sent together, and nothing stays behind
+ * when no more is there. */
+static void cells_to_many_places_go_together(void **state)
+{
+	static struct sink sink[ENDS];
+	struct port *a = udp("[::1]:0", true), *b = udp("[::1]:0", true);
+	unsigned n = 0;
+
+	(void)state;
+	open_sinks(sink);
+	send_runs(a, b);
+	while (n < RELAYED) {
+		unsigned more = relay_some(b, sink);
+
+		if (more == 0)
+			wait_in(b);
+		n += more;
+		assert_true(b->pending || b->tx_frames == n);
+	}
+	assert_false(b->pending);
+	assert_int_equal(b->tx_frames, RELAYED);
+	if (b->sock->gro && a->sock->gso)
+		assert_int_equal(b->sock->tx_calls, 1);
+	port_close(a);
+	close_sinks(sink, b);
+	port_close(b);
+}
+
+/* Held frames are no use to anybody when others are lacking, nor when what
+ * was to come with them is dropped or the port ends. */
+static void nothing_is_held_in_vain(void **state)
+{
+	static struct sink sink[ENDS];
+	struct port_opts o = { .bind = addr("[::1]:0"),
+			       .frames = PORT_FRAMES_MIN };
+	struct port *a = udp("[::1]:0", true), *b;
+	static struct net_frame *kept[PORT_FRAMES_MIN];
+	struct net_frame *f[NET_BURST];
+	struct vx6_addr from;
+	unsigned n = 0, keeps = 0;
+
+	(void)state;
+	assert_int_equal(port_open_udp(&b, &o), VX6_OK);
+	from = b->at;
+	open_sinks(sink);
+	send_runs(a, b);
+	n = relay_some(b, sink);
+	assert_int_equal(n, NET_BURST);
+	while (b->pool_cnt > 0)
+		kept[keeps++] = port_take(b);
+	while (n < RELAYED) {
+		unsigned more = relay_some(b, sink);
+
+		assert_true(more > 0);
+		n += more;
+	}
+	assert_int_equal(b->tx_frames, RELAYED);
+	port_give(b, kept, keeps);
+	send_runs(a, b);
+	send_runs(a, b);
+	assert_int_equal(relay_some(b, sink), NET_BURST);
+	for (n = NET_BURST; n < 2 * RELAYED;) {
+		unsigned more = port_rx(b, f, NET_BURST);
+
+		port_give(b, f, more);
+		n += more;
+		if (n > DGRAM_HELD)
+			assert_int_equal(b->tx_frames, RELAYED + NET_BURST);
+	}
+	send_runs(a, b);
+	assert_int_equal(relay_some(b, sink), NET_BURST);
+	port_close(b);
+	port_close(a);
+	for (unsigned e = 0; e < ENDS; e++) {
+		while (sink[e].got < sink[e].sent) {
+			n = port_rx(sink[e].port, f, NET_BURST);
+			if (n == 0)
+				wait_in(sink[e].port);
+			for (unsigned i = 0; i < n; i++)
+				assert_int_equal(f[i]->peer.port, from.port);
+			port_give(sink[e].port, f, n);
+			sink[e].got += n;
+		}
+		port_close(sink[e].port);
+	}
+}
+
 static void what_cannot_be_sent_is_counted(void **state)
 {
 	struct port *a = udp("127.0.0.1:0", true), *b = udp("[::1]:0", true);
@@ -362,6 +501,8 @@ int main(void)
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(udp_bursts_keep_order_and_bytes),
 		cmocka_unit_test(a_run_is_split_without_overlap),
+		cmocka_unit_test(cells_to_many_places_go_together),
+		cmocka_unit_test(nothing_is_held_in_vain),
 		cmocka_unit_test(an_empty_pool_delays_and_loses_nothing),
 		cmocka_unit_test(what_cannot_be_sent_is_counted),
 		cmocka_unit_test(what_is_too_long_is_no_frame),
