@@ -17,9 +17,15 @@
  * whoever the program belongs to, and be written by nobody else.  Both are
  * made together: what they share has its sizes compared.
  *
+ * Queue k of every device is worker k's, of N; which cells land there is the
+ * device's affair (RSS, where it has any), and what belongs to another worker
+ * is handed over (worker/exchange.h).
+ *
  * Frames are DPDK's mbufs: net_frame is an mbuf's private part, and what was
  * received is sent without a copy.  A pool belongs to one port and its one
- * worker, so its ring needs no lock and the worker no registration with EAL.
+ * worker, so its ring needs no lock, the worker no registration with EAL
+ * (rte_thread_register), and there is no cache by lcore: the port's own pool
+ * of some hundred frames is that.
  *
  *     | mbuf | net_frame | room | buffer: headroom, packet .. |
  *
@@ -72,6 +78,7 @@ struct dpdk_opts {
 	uint32_t arg_cnt;
 	uint32_t links;         /* indices 1..links-1 */
 	uint32_t queue, queues; /* which of how many this port has */
+	int node;               /* where its frames should lie; -1: anywhere */
 	/* one sentence for people; device or "" */
 	void (*say)(void *ctx, bool warn, const char *event, const char *device,
 		    const char *text);

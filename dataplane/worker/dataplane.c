@@ -195,7 +195,8 @@ static enum vx6_status open_port(struct dp *dp, unsigned k, char *why)
 
 	why[0] = '\0';
 	if (dp->o.backend == CONFIG_BACKEND_DPDK)
-		st = dpdk_side_open(&dp->dpdk, &dp->place[k].port, &po, why);
+		st = dpdk_side_open(&dp->dpdk, &dp->place[k].port, &po,
+				    dp->place[k].node, why);
 	else if (dp->o.backend == CONFIG_BACKEND_AF_XDP)
 		st = open_af_xdp(dp, k, &po, why);
 	else
@@ -296,13 +297,21 @@ static void limit_dpdk(struct abi_welcome *w, const struct abi_stats *s)
 	}
 }
 
+/* Bit for each queue of a worker. */
+static uint64_t queues_of(const struct dp *dp, unsigned k)
+{
+	if (dp->dpdk.cnt > 0)
+		return 1ull << k;
+	return af_xdp_is(dp->place[k].port) ? af_xdp_queues(dp->place[k].port)
+					    : 0;
+}
+
 static void about_worker(const struct dp *dp, struct abi_worker *to)
 {
 	const struct place *at = &dp->place[to->index];
 
 	to->node = at->node;
-	if (af_xdp_is(at->port))
-		to->queues = af_xdp_queues(at->port);
+	to->queues = queues_of(dp, to->index);
 	to->pages = (uint8_t)at->tables.pages;
 	to->page_len = (uint32_t)memory_page_len(at->tables.pages);
 }
@@ -568,9 +577,8 @@ static void say_start(const struct dp *dp)
 }
 
 /* "0,2", the numbers of a worker's queues; "none". */
-static const char *queues_text(const struct place *at, char to[QUEUES_TEXT])
+static const char *queues_text(uint64_t bits, char to[QUEUES_TEXT])
 {
-	uint64_t bits = af_xdp_is(at->port) ? af_xdp_queues(at->port) : 0;
 	size_t len = 0;
 
 	snprintf(to, QUEUES_TEXT, "none");
@@ -595,8 +603,9 @@ static void say_place(const struct dp *dp, unsigned k)
 	log_say(dp->log, LOG_INFO, "worker", "start", "worker", log_num(no, k),
 		"cpu", cpu, "node", node, "pages",
 		memory_pages_name(at->tables.pages), "port",
-		at->port->ops->name, "queues", queues_text(at, queues),
-		"steered", dp->steered ? "yes" : "no", LOG_END);
+		at->port->ops->name, "queues",
+		queues_text(queues_of(dp, k), queues), "steered",
+		dp->steered ? "yes" : "no", LOG_END);
 }
 
 static void say_stop(const struct dp *dp)

@@ -43,7 +43,8 @@ void dpdk_side_init(struct dpdk_side *s, const struct dp_options *o,
 }
 
 enum vx6_status dpdk_side_open(struct dpdk_side *s, struct port **out,
-			       const struct port_opts *po, char why[DP_WHY])
+			       const struct port_opts *po, int node,
+			       char why[DP_WHY])
 {
 	char said[DPDK_WHY] = "";
 	enum vx6_status st = VX6_UNSUPPORTED;
@@ -52,6 +53,7 @@ enum vx6_status dpdk_side_open(struct dpdk_side *s, struct port **out,
 	if (s->api == NULL)
 		s->api = dpdk_load(NULL, said);
 	s->o.queue = s->cnt;
+	s->o.node = node;
 	if (s->api != NULL)
 		st = s->api->open(out, po, &s->o, said);
 	snprintf(why, DP_WHY, "%s", said);

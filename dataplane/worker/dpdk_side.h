@@ -33,11 +33,12 @@ VX6_NONNULL void dpdk_side_init(struct dpdk_side *s, const struct dp_options *o,
 				uint32_t links, unsigned workers,
 				struct log *log);
 
-/* dpdk_side_open opens the next worker's port.  VX6_SYS with errno and why
- * empty: as port_open_udp; otherwise why has a sentence. */
+/* dpdk_side_open opens the next worker's port, with its memory on a node.
+ * VX6_SYS with errno and why empty: as port_open_udp; otherwise why has a
+ * sentence. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 dpdk_side_open(struct dpdk_side *s, struct port **out,
-	       const struct port_opts *po, char why[DP_WHY]);
+	       const struct port_opts *po, int node, char why[DP_WHY]);
 
 /* dpdk_side_fds: what to poll; dpdk_side_step: what is to be done then;
  * dpdk_side_due_ns: and when at the latest. */

@@ -30,7 +30,7 @@
 #include "tests/support/cells.h"
 #include "tests/support/twonet.h"
 
-#define LINKS  16u
+#define LINKS  64u
 #define LINK   3u
 #define DATA   4243u
 #define PEER   5000u
@@ -335,6 +335,80 @@ static void another_program_is_left_alone(void **state)
 	close(link);
 }
 
+/* ---- a queue for each of two workers ---- */
+
+#define FLOWS 32u
+
+/* Gives back what came to a port by its own queue, to whom it came from. */
+static void echo(struct port *p)
+{
+	struct net_frame *f[NET_BURST];
+	unsigned n = turn(p, f);
+
+	for (unsigned i = 0; i < n; i++)
+		f[i]->link = 1u + f[i]->peer.port - PEER;
+	port_tx(p, f, n);
+}
+
+/* Which queue a cell comes by is the kernel's choice; each port sends by its
+ * own, and no frame is ever in the other's pool. */
+static void each_port_has_its_queue(void **state)
+{
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	static const char device[] = "net_af_packet3,iface=t0,qpairs=2";
+	struct port *p[2];
+	int fd[FLOWS];
+
+	(void)state;
+	NEED_NET();
+	said[0] = '\0';
+	for (uint32_t q = 0; q < 2; q++)
+		p[q] = open_queue(device, q, 2, FRAMES);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		const struct vx6_addr peer = twonet_at(0, true, false,
+						       (uint16_t)(PEER + i));
+
+		fd[i] = twonet_udp(&net, &peer);
+	}
+	for (uint32_t round = 0; round < 20; round++) {
+		uint64_t want = (round + 1) * FLOWS;
+		uint64_t end = vx6_now_ns() + 10 * VX6_SEC;
+
+		for (uint32_t i = 0; i < FLOWS; i++)
+			cells_send(fd[i], &self, LINK, 400, round + i);
+		while (p[0]->tx_frames + p[1]->tx_frames < want) {
+			assert_true(vx6_now_ns() < end);
+			echo(p[0]);
+			echo(p[1]);
+		}
+		for (uint32_t i = 0; i < FLOWS; i++)
+			cells_took(fd[i], LINK, 400, round + i, &self);
+	}
+	for (uint32_t q = 0; q < 2; q++) {
+		assert_true(p[q]->rx_xsk > 0 && p[q]->tx_xsk > 0);
+		assert_int_equal(p[q]->rx_frames, p[q]->rx_xsk);
+		assert_int_equal(api->away(p[q]), 0);
+	}
+	for (uint32_t i = 0; i < FLOWS; i++)
+		close(fd[i]);
+	close_ports();
+}
+
+/* A device of one queue is none for two workers. */
+static void too_few_queues_are_refused(void **state)
+{
+	struct port *p;
+	char why[DPDK_WHY];
+
+	(void)state;
+	NEED_NET();
+	assert_int_equal(
+		try_queue(&p, "net_af_packet4,iface=t0", 0, 2, FRAMES, why),
+		VX6_CONFIG);
+	assert_non_null(strstr(why, "has 1 queue,"));
+	assert_non_null(strstr(why, "data.workers"));
+}
+
 /* ---- what is no cell, or none of ours ---- */
 
 static void put16(uint8_t *p, unsigned v)
@@ -527,6 +601,9 @@ int main(void)
 		cmocka_unit_test_teardown(af_xdp_leaves_the_rest_to_the_kernel,
 					  end_ports),
 		cmocka_unit_test_teardown(another_program_is_left_alone,
+					  end_ports),
+		cmocka_unit_test_teardown(each_port_has_its_queue, end_ports),
+		cmocka_unit_test_teardown(too_few_queues_are_refused,
 					  end_ports),
 		cmocka_unit_test_teardown(strangers_do_not_get_in, end_ports),
 		cmocka_unit_test_teardown(without_frames_it_loses_and_goes_on,

@@ -291,10 +291,11 @@ static enum vx6_status configure(struct device *d, const struct dpdk_opts *o,
 		return no_device("says nothing of itself", -rc, d->name, why);
 	if (o->queues > info.max_rx_queues || o->queues > info.max_tx_queues) {
 		snprintf(why, DPDK_WHY,
-			 "data.dpdk_ports: %.60s has %u queues, and each "
+			 "data.dpdk_ports: %.60s has %u queue%s, and each "
 			 "worker takes one: give it %u (vdevs: qpairs=, "
-			 "queue_count=), or have fewer workers",
-			 d->name, info.max_rx_queues, o->queues);
+			 "queue_count=), or lower data.workers",
+			 d->name, info.max_rx_queues,
+			 info.max_rx_queues == 1 ? "" : "s", o->queues);
 		return VX6_CONFIG;
 	}
 	if (o->queues > 1 && info.flow_type_rss_offloads != 0) {
@@ -432,12 +433,16 @@ enum vx6_status dpdk_node_pool(struct rte_mempool **pool,
 			       const struct dpdk_opts *o, uint32_t frames,
 			       char why[DPDK_WHY])
 {
+	int node = o->node >= 0 ? o->node : SOCKET_ID_ANY;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "vx6_%u", dpdk_node.made++);
 	*pool = rte_pktmbuf_pool_create_by_ops(name, frames, 0, DPDK_PRIV,
-					       DPDK_BUF, SOCKET_ID_ANY,
-					       "ring_sp_sc");
+					       DPDK_BUF, node, "ring_sp_sc");
+	if (*pool == NULL && node != SOCKET_ID_ANY) /* none is there */
+		*pool = rte_pktmbuf_pool_create_by_ops(
+			name, frames, 0, DPDK_PRIV, DPDK_BUF, SOCKET_ID_ANY,
+			"ring_sp_sc");
 	if (*pool != NULL) {
 		dpdk_node.pool[o->queue] = *pool;
 		return VX6_OK;
