@@ -112,25 +112,58 @@ void vx6_aead_wipe(struct vx6_aead *a)
 
 /* The one pass over the text that there has to be: the AEAD's, which sums it
  * on the way.  Here it fetches what comes next, as the AEAD does, and sums. */
-static uint32_t pass(const struct vx6_aead_lane *m, size_t len)
+static void pass(struct vx6_aead_lane *m, size_t len)
 {
 	for (size_t at = 0; m->ahead != NULL && at < len; at += VX6_CACHELINE)
 		vx6_prefetch_w(m->ahead + at);
-	return vx6_sum(m->text, len);
+	m->sum = vx6_sum(m->text, len);
+	m->summed = true;
+	m->ok = true;
+}
+
+enum vx6_aead_impl vx6_aead_burst_impl(enum vx6_alg alg)
+{
+	(void)alg;
+	return VX6_IMPL_OWN;
+}
+
+enum vx6_status vx6_aead_burst_keys(struct vx6_aead_ref r[], enum vx6_alg alg,
+				    const uint8_t *const key[],
+				    void *const state[], unsigned n)
+{
+	enum vx6_status st = VX6_OK;
+
+	for (unsigned i = 0; i < n && st == VX6_OK; i++)
+		st = vx6_aead_ref_init(&r[i], alg, key[i], state[i]);
+	return st;
+}
+
+enum vx6_status vx6_aead_burst_init(struct vx6_aead_ref *r, enum vx6_alg alg,
+				    const uint8_t *key, void *state)
+{
+	return vx6_aead_ref_init(r, alg, key, state);
+}
+
+void vx6_aead_seal_gcm(struct vx6_aead_lane *m, size_t len)
+{
+	pass(m, len + VX6_AEAD_TAG);
+}
+
+void vx6_aead_open_gcm(struct vx6_aead_lane *m, size_t len)
+{
+	pass(m, len);
 }
 
 void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 {
 	for (unsigned i = 0; i < n; i++)
-		m[i].sum = pass(&m[i], len + VX6_AEAD_TAG);
+		pass(&m[i], len + VX6_AEAD_TAG);
 }
 
 void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 {
-	for (unsigned i = 0; i < n; i++) {
-		m[i].sum = pass(&m[i], len);
-		m[i].ok = true;
-	}
+	for (unsigned i = 0; i < n; i++)
+		pass(&m[i], len);
 }
 
 #define ROW(role, size, circuits)                                              \

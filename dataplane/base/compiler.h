@@ -21,6 +21,8 @@
 #define VX6_UNUSED            __attribute__((unused))
 #define VX6_PRINTF(f, a)      __attribute__((format(printf, f, a)))
 #define VX6_TARGET(isa)       __attribute__((target(isa)))
+#define VX6_INLINE            inline __attribute__((always_inline))
+#define VX6_UNROLL            _Pragma("GCC unroll 16")
 
 #define VX6_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

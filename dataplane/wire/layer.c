@@ -49,22 +49,6 @@ static struct vx6_aead_ref ref_of(const struct vx6_layer_key *k,
 				      k->impl };
 }
 
-/* Suite 1 without tables: they are made in `made`, which whoever calls this
- * wipes in the end. */
-static struct vx6_aead_ref ref_with(const struct vx6_layer_key *k,
-				    const struct vx6_layer_gcm *gcm,
-				    struct vx6_layer_gcm *made)
-{
-	struct vx6_aead_ref r;
-
-	if (vx6_likely(k->suite != VX6_SUITE_AES256_GCM || gcm != NULL))
-		return ref_of(k, gcm);
-	if (vx6_aead_ref_init(&r, (enum vx6_alg)k->alg, k->b + BARE_AT,
-			      made->state) != VX6_OK)
-		abort(); /* it was offered when the key came */
-	return r;
-}
-
 bool vx6_suite_offers(unsigned suite)
 {
 	enum vx6_alg alg = alg_of(suite);
@@ -87,10 +71,11 @@ enum vx6_status vx6_layer_key_init(struct vx6_layer_key *k,
 	if (at == 0 && gcm == NULL) {
 		memcpy(k->b + BARE_AT, key, 32);
 		k->alg = (uint8_t)alg_of(suite);
+		k->impl = (uint8_t)vx6_aead_burst_impl(alg_of(suite));
 		return VX6_OK;
 	}
-	st = vx6_aead_ref_init(&r, alg_of(suite), key,
-			       at == 0 ? gcm->state : k->b + at);
+	st = vx6_aead_burst_init(&r, alg_of(suite), key,
+				 at == 0 ? gcm->state : k->b + at);
 	if (st != VX6_OK)
 		return st;
 	k->alg = r.alg;
@@ -136,6 +121,7 @@ void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr, enum vx6_kind kind,
 /* ---- bursts ---- */
 
 enum { CHUNK = 64, BINS = 4, AHEAD = 3, FETCH = 12 * VX6_CACHELINE };
+enum { OWN_AHEAD = 2 }; /* of AHEAD, where the cipher itself fetches */
 
 struct nonces {
 	uint8_t of[CHUNK][VX6_NONCE_MAX];
@@ -167,7 +153,7 @@ static void bin_run(const struct bins *b, struct bin *bin)
 		bool ok = !b->opening || bin->lane[i].ok;
 
 		o->st = ok ? VX6_OK : VX6_BAD_TAG;
-		o->summed = ok;
+		o->summed = ok && bin->lane[i].summed;
 		o->sum = bin->lane[i].sum;
 	}
 	bin->n = 0;
@@ -231,12 +217,59 @@ static void fetch(const struct vx6_layer_op *op)
 		vx6_prefetch(op->gcm->state + at);
 }
 
+/* ---- suite 1 without tables: they are made for some cells at a time ---- */
+
+struct bare {
+	struct vx6_layer_gcm made[VX6_AEAD_LANES];
+	struct vx6_aead_ref ref[VX6_AEAD_LANES];
+	unsigned at, n;
+	bool used;
+};
+
 static bool is_bare(const struct vx6_layer_op *o)
 {
 	return o->key->suite == VX6_SUITE_AES256_GCM && o->gcm == NULL;
 }
 
-/* Judges what H8 says of the size, and leaves the length of C in len. */
+/* For o, and for those behind it. */
+static void bare_make(struct bare *b, const struct vx6_layer_op *o,
+		      const struct vx6_layer_op *end)
+{
+	const uint8_t *key[VX6_AEAD_LANES];
+	void *state[VX6_AEAD_LANES];
+
+	b->used = true;
+	b->at = b->n = 0;
+	for (; o < end && b->n < VX6_AEAD_LANES; o++) {
+		if (!is_bare(o) || o->st != VX6_OK)
+			continue;
+		key[b->n] = o->key->b + BARE_AT;
+		state[b->n] = b->made[b->n].state;
+		b->n++;
+	}
+	if (vx6_aead_burst_keys(b->ref, VX6_ALG_AES256_GCM, key, state, b->n) !=
+	    VX6_OK)
+		abort(); /* it was offered when the key came */
+}
+
+static struct vx6_aead_ref ref_with(struct bare *b,
+				    const struct vx6_layer_op *o,
+				    const struct vx6_layer_op *end)
+{
+	if (vx6_likely(!is_bare(o)))
+		return ref_of(o->key, o->gcm);
+	if (b->at == b->n)
+		bare_make(b, o, end);
+	return b->ref[b->at++];
+}
+
+static void bare_wipe(struct bare *b)
+{
+	if (b->used)
+		sodium_memzero(b->made, sizeof(b->made));
+}
+
+/* Judges what H8 says of the size, and leaves that of P in len. */
 static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
 {
 	size_t len;
@@ -249,7 +282,7 @@ static void look(struct vx6_layer_op *o, uint8_t nonce[VX6_NONCE_MAX])
 	if (vx6_unlikely(len < VX6_LEN_MIN || len > o->len - 8u))
 		return;
 	nonce_of(nonce, o->key, o->h8);
-	o->len = len;
+	o->len = len - VX6_LEN_MIN;
 	o->st = VX6_OK;
 }
 
@@ -260,73 +293,118 @@ static const struct vx6_layer_op *next_of(const struct vx6_layer_op op[],
 	return i + VX6_AEAD_LANES < n ? &op[i + VX6_AEAD_LANES] : NULL;
 }
 
-static void open_chunk(struct vx6_layer_op op[], unsigned n)
+/* What the cipher itself fetches on the way. */
+static bool fetches(const struct vx6_layer_op *o)
 {
-	struct bins bins = { .opening = true };
-	struct vx6_layer_gcm made;
-	struct nonces nonce;
-	bool bare = false;
+	return o->key->suite == VX6_SUITE_AEGIS128L ||
+	       o->key->impl == VX6_IMPL_OWN;
+}
 
-	for (unsigned i = 0; i < n; i++)
-		look(&op[i], nonce.of[i]);
+static struct vx6_aead_lane own_lane(const struct vx6_layer_op *o,
+				     struct vx6_aead_ref r,
+				     const uint8_t *nonce,
+				     const struct vx6_layer_op *end)
+{
+	struct vx6_aead_lane m = {
+		.key = r.state, .nonce = nonce, .ad = o->h8, .text = o->h8 + 8
+	};
+
+	if (vx6_likely(end - o > OWN_AHEAD)) {
+		m.ahead = o[OWN_AHEAD].h8 - 16;
+		if (o[OWN_AHEAD].gcm != NULL)
+			m.ahead_key = o[OWN_AHEAD].gcm->state;
+	}
+	return m;
+}
+
+static void open_one(struct vx6_layer_op *o, struct vx6_aead_ref r,
+		     const uint8_t *nonce, const struct vx6_layer_op *end)
+{
+	struct vx6_aead_lane m;
+
+	if (r.impl != VX6_IMPL_OWN) {
+		o->st = vx6_aead_ref_open(r, nonce, o->h8, 8, o->h8 + 8,
+					  o->h8 + 8, o->len + VX6_LEN_MIN);
+		return;
+	}
+	m = own_lane(o, r, nonce, end);
+	vx6_aead_open_gcm(&m, o->len);
+	o->st = vx6_likely(m.ok) ? VX6_OK : VX6_BAD_TAG;
+	o->summed = m.summed;
+	o->sum = m.sum;
+}
+
+static void seal_one(struct vx6_layer_op *o, struct vx6_aead_ref r,
+		     const uint8_t *nonce, const struct vx6_layer_op *end)
+{
+	struct vx6_aead_lane m;
+
+	if (r.impl != VX6_IMPL_OWN) {
+		vx6_aead_ref_seal(r, nonce, o->h8, 8, o->h8 + 8, o->h8 + 8,
+				  o->len);
+		return;
+	}
+	m = own_lane(o, r, nonce, end);
+	vx6_aead_seal_gcm(&m, o->len);
+	o->summed = m.summed;
+	o->sum = m.sum;
+}
+
+/* Each op's len is its plaintext's now, its st OK unless it is refused. */
+static void chunk(struct vx6_layer_op op[], unsigned n,
+		  const struct nonces *nonce, bool opening)
+{
+	struct bins bins = { .opening = opening };
+	struct bare bare;
+
+	bare.at = bare.n = 0;
+	bare.used = false;
 	for (unsigned i = 0; i < n && i < AHEAD; i++)
 		fetch(&op[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
-		if (i + AHEAD < n && o[AHEAD].key->suite != VX6_SUITE_AEGIS128L)
+		if (i + AHEAD < n && !fetches(&o[AHEAD]))
 			fetch(&o[AHEAD]);
-		bare |= is_bare(o);
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
-		o->len -= VX6_LEN_MIN;
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, nonce.of[i], next_of(op, i, n));
+			bin_add(&bins, o, nonce->of[i], next_of(op, i, n));
+		else if (opening)
+			open_one(o, ref_with(&bare, o, op + n), nonce->of[i],
+				 op + n);
 		else
-			o->st = vx6_aead_ref_open(
-				ref_with(o->key, o->gcm, &made), nonce.of[i],
-				o->h8, 8, o->h8 + 8, o->h8 + 8,
-				o->len + VX6_LEN_MIN);
+			seal_one(o, ref_with(&bare, o, op + n), nonce->of[i],
+				 op + n);
 	}
 	bins_run(&bins);
-	if (bare)
-		sodium_memzero(&made, sizeof(made));
+	bare_wipe(&bare);
+}
+
+static void open_chunk(struct vx6_layer_op op[], unsigned n)
+{
+	struct nonces nonce;
+
+	for (unsigned i = 0; i < n; i++)
+		look(&op[i], nonce.of[i]);
+	chunk(op, n, &nonce, true);
 }
 
 static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 {
-	struct bins bins = { .opening = false };
-	struct vx6_layer_gcm made;
 	struct nonces nonce;
-	bool bare = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
 		assert(o->len <= VX6_LEN_MAX - VX6_LEN_MIN);
+		o->st = VX6_OK;
 		o->summed = false;
 		vx6_h8_put(o->h8, o->ctr, (unsigned)o->kind,
 			   o->len + VX6_LEN_MIN);
 		nonce_of(nonce.of[i], o->key, o->h8);
 	}
-	for (unsigned i = 0; i < n && i < AHEAD; i++)
-		fetch(&op[i]);
-	for (unsigned i = 0; i < n; i++) {
-		struct vx6_layer_op *o = &op[i];
-
-		if (i + AHEAD < n && o[AHEAD].key->suite != VX6_SUITE_AEGIS128L)
-			fetch(&o[AHEAD]);
-		bare |= is_bare(o);
-		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, nonce.of[i], next_of(op, i, n));
-		else
-			vx6_aead_ref_seal(ref_with(o->key, o->gcm, &made),
-					  nonce.of[i], o->h8, 8, o->h8 + 8,
-					  o->h8 + 8, o->len);
-	}
-	bins_run(&bins);
-	if (bare)
-		sodium_memzero(&made, sizeof(made));
+	chunk(op, n, &nonce, false);
 }
 
 void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n)

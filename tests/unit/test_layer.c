@@ -306,11 +306,92 @@ static void burst_of(unsigned n)
 	}
 }
 
+static const enum vx6_aead_impl impls[] = { VX6_IMPL_SODIUM, VX6_IMPL_IPSEC_MB,
+					    VX6_IMPL_OWN };
+
 static void a_burst_is_single_calls(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n <= BURST; n += n < 3 || n >= 30 ? 1 : 27)
-		burst_of(n);
+	for (unsigned i = 0; i < VX6_COUNT(impls); i++) {
+		if (vx6_aead_force(impls[i]) != VX6_OK)
+			continue;
+		for (unsigned n = 0; n <= BURST; n += n < 3 || n >= 30 ? 1 : 27)
+			burst_of(n);
+	}
+	assert_int_equal(vx6_aead_start(), VX6_OK);
+}
+
+#define KEYS 3u
+
+/* Some keys, with tables and without, made by one implementation. */
+struct side {
+	struct vx6_layer l[KEYS];
+	struct vx6_layer_key bare[KEYS];
+};
+
+static bool side_of(struct side *s, enum vx6_aead_impl impl)
+{
+	if (vx6_aead_force(impl) != VX6_OK ||
+	    !vx6_suite_offers(VX6_SUITE_AES256_GCM))
+		return false;
+	for (unsigned i = 0; i < KEYS; i++) {
+		s->l[i] = layer_of(VX6_SUITE_AES256_GCM, (uint8_t)(5 + i));
+		bare_of(&s->bare[i], VX6_SUITE_AES256_GCM, (uint8_t)(5 + i));
+	}
+	return true;
+}
+
+/* Cell i's, whose key is one of KEYS. */
+static struct vx6_layer_op op_by(const struct side *s, unsigned i, bool bare,
+				 uint8_t *h8)
+{
+	const struct vx6_layer *l = &s->l[i % KEYS];
+
+	return (struct vx6_layer_op){
+		.key = bare ? &s->bare[i % KEYS] : &l->key,
+		.gcm = bare ? NULL : &l->gcm,
+		.h8 = h8,
+		.kind = VX6_KIND_DATA,
+	};
+}
+
+/* What one seals in a burst the other opens. */
+static void exchange(enum vx6_aead_impl from, enum vx6_aead_impl to)
+{
+	static uint8_t cell[BURST][512], was[BURST][512];
+	struct vx6_layer_op op[BURST];
+	static struct side a, b;
+
+	if (!side_of(&b, to) || !side_of(&a, from))
+		return;
+	randombytes_buf(was, sizeof(was));
+	memcpy(cell, was, sizeof(cell));
+	for (unsigned i = 0; i < BURST; i++) {
+		op[i] = op_by(&a, i, i % 5 < 2, cell[i]);
+		op[i].ctr = i;
+		op[i].len = i * 5 % 480;
+	}
+	vx6_layer_seal_burst(op, BURST);
+	assert_int_equal(vx6_aead_force(to), VX6_OK);
+	for (unsigned i = 0; i < BURST; i++) {
+		op[i] = op_by(&b, i, i % 7 < 4, cell[i]);
+		op[i].len = sizeof(cell[i]);
+	}
+	vx6_layer_open_burst(op, BURST);
+	for (unsigned i = 0; i < BURST; i++) {
+		assert_int_equal(op[i].st, VX6_OK);
+		assert_int_equal(op[i].len, i * 5 % 480);
+		assert_memory_equal(cell[i] + 8, was[i] + 8, op[i].len);
+	}
+}
+
+static void implementations_agree(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(impls); i++)
+		for (unsigned k = 0; k < VX6_COUNT(impls); k++)
+			exchange(impls[i], impls[k]);
+	assert_int_equal(vx6_aead_start(), VX6_OK);
 }
 
 /* Every length, and each of the sums is there and right; text of zeros has a
@@ -358,6 +439,8 @@ static void sums_on_the_way(void **state)
 		skip();
 	}
 	sums_at_every_length(VX6_SUITE_AEGIS128L);
+	if (vx6_aead_burst_impl(VX6_ALG_AES256_GCM) == VX6_IMPL_OWN)
+		sums_at_every_length(VX6_SUITE_AES256_GCM);
 }
 
 static void suites_that_are_not_here(void **state)
@@ -394,6 +477,7 @@ int main(void)
 		cmocka_unit_test(the_nonce_is_iv_xor_counter),
 		cmocka_unit_test(the_long_nonce_too),
 		cmocka_unit_test(a_burst_is_single_calls),
+		cmocka_unit_test(implementations_agree),
 		cmocka_unit_test(sums_on_the_way),
 		cmocka_unit_test(suites_that_are_not_here),
 		cmocka_unit_test(wiped_is_zero),

@@ -11,7 +11,8 @@
  * The implementation is chosen once, by vx6_aead_start: intel-ipsec-mb's
  * direct calls where the CPU has AES-NI, PCLMULQDQ and SSE4.2, otherwise
  * libsodium.  AEGIS-128L is our own, with AES-NI, and with VAES where there
- * are four messages at once.  Without AES instructions neither AES-GCM nor
+ * are four messages at once.  So is AES-256-GCM for cells in bursts, where
+ * the CPU has VAES, VPCLMULQDQ and AVX-512; gcm.h says why.  Without AES instructions neither AES-GCM nor
  * AEGIS is offered at all (VX6_UNSUPPORTED) and the one AES block of header
  * protection comes from a constant-time implementation.
  *
@@ -64,8 +65,9 @@ VX6_MUST_CHECK enum vx6_status vx6_aead_start(void);
 /* vx6_aead_impl_name says which was picked ("ipsec-mb avx512" ..). */
 const char *vx6_aead_impl_name(void);
 
-/* vx6_aead_force overrides the pick between the two libraries, for tests
- * and benchmarks.  VX6_UNSUPPORTED where the CPU cannot run it. */
+/* vx6_aead_force overrides the pick, for tests and benchmarks: one library
+ * for everything but AEGIS, or our own for bursts and the better library for
+ * the rest.  VX6_UNSUPPORTED where the CPU cannot run it. */
 VX6_MUST_CHECK enum vx6_status vx6_aead_force(enum vx6_aead_impl impl);
 
 /* vx6_aead_offers tells whether alg works on this host. */
@@ -112,26 +114,56 @@ VX6_MUST_CHECK VX6_NONNULL_ARGS(2, 5, 6) enum vx6_status
 			  const void *ad, size_t ad_len, uint8_t *dst,
 			  const uint8_t *src, size_t len);
 
-/* ---- several messages of one length under AEGIS-128L, side by side ---- */
+/* ---- messages of a burst ---- */
 
-#define VX6_AEAD_LANES 4u
-
+/* Each is done in place and has 8 bytes of associated data.  While it is
+ * worked on, memory of another is fetched, and its bytes are summed. */
 struct vx6_aead_lane {
-	const uint8_t *key;   /* 16 bytes */
-	const uint8_t *nonce; /* 16 */
+	const uint8_t *key;   /* AEGIS-128L: 16 bytes; GCM: a state */
+	const uint8_t *nonce; /* 16; GCM: 12 */
 	const uint8_t *ad;    /* 8 */
 	uint8_t *text;        /* sealed or opened in place, the tag behind it */
 	const uint8_t *ahead; /* fetched on the way, as many bytes: the text
-				 that comes next; NULL: nothing does */
-	bool ok;              /* opened: the tag is right, or text is zeros */
-	uint32_t sum;         /* of text, sealed: with its tag, as 16-bit
-				 words that lie in memory (RFC 1071), below
-				 2^31 and not folded */
+				 that comes soon; NULL: none does */
+	const uint8_t *ahead_key; /* GCM: the state that belongs to it, or
+				     NULL */
+	bool ok;      /* opened: the tag is right.  Else text must not be used;
+			 under AEGIS-128L it is zeros */
+	bool summed;  /* sum says something: */
+	uint32_t sum; /* of text (RFC 1071), sealed: and its tag: 16-bit words
+			 as they lie in memory, below 2^31 and not folded */
 };
 
+/* vx6_aead_burst_init is vx6_aead_ref_init for keys whose messages come in
+ * bursts and are not longer than VX6_AEAD_BURST_MAX.  r->impl is then what
+ * vx6_aead_burst_impl says; where it is VX6_IMPL_OWN and alg AES-256-GCM,
+ * vx6_aead_seal_gcm and _open_gcm take the state.  vx6_aead_ref_seal and
+ * _open do in any case, if the message is as those above. */
+#define VX6_AEAD_BURST_MAX 1520u
+#define VX6_AEAD_LANES     4u
+
+enum vx6_aead_impl vx6_aead_burst_impl(enum vx6_alg alg);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_aead_burst_init(struct vx6_aead_ref *r, enum vx6_alg alg,
+		    const uint8_t *key, void *state);
+
+/* vx6_aead_burst_keys does it for n (1..VX6_AEAD_LANES) keys; r is one for
+ * each.  Cost: our own tables for four are made in the time of one. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_aead_burst_keys(struct vx6_aead_ref r[], enum vx6_alg alg,
+		    const uint8_t *const key[], void *const state[],
+		    unsigned n);
+
+/* vx6_aead_seal_gcm and _open_gcm do one message of len bytes, its tag not
+ * counted, under AES-256-GCM. */
+VX6_NONNULL void vx6_aead_seal_gcm(struct vx6_aead_lane *m, size_t len);
+VX6_NONNULL void vx6_aead_open_gcm(struct vx6_aead_lane *m, size_t len);
+
 /* vx6_aead_seal_lanes and _open_lanes do n (1..VX6_AEAD_LANES) messages of
- * len bytes, tags not counted.  Cost: where the CPU has VAES and AVX-512,
- * n > 1 together take half as long as two alone; elsewhere as long as n. */
+ * one length, tags not counted, under AEGIS-128L, side by side.  Cost: where
+ * the CPU has VAES and AVX-512, n > 1 together take half as long as two
+ * alone; elsewhere as long as n. */
+
 VX6_NONNULL void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n,
 				     size_t len);
 VX6_NONNULL void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n,
