@@ -25,7 +25,8 @@
 #include "dataplane/base/clock.h"
 
 #define AGAIN_NS  (VX6_SEC / 4)
-#define QUEUE_MAX 4096u /* commands not yet taken by the socket */
+#define QUEUE_MAX 4096u /* commands not yet taken by the socket, */
+#define ASK_MAX   64u   /* and questions above that */
 #define WAIT_MAX  8192u /* commands not yet answered; a power of two */
 #define CELLS_MAX 512u  /* taken from the ring in one go */
 #define SWEEP_MAX (QUEUE_MAX / 4) /* of them from the sweep */
@@ -112,6 +113,14 @@ static void flush_queue(struct dp *d)
 	watch_out(d);
 }
 
+/* Numbers are asked for when much is going on. */
+static uint32_t room_for(const struct abi_msg *m)
+{
+	bool question = m->type == ABI_STATS || m->type == ABI_BUDGET;
+
+	return QUEUE_MAX + (question ? ASK_MAX : 0);
+}
+
 static enum vx6_status say(struct dp *d, struct abi_msg *m)
 {
 	enum vx6_status st = VX6_AGAIN;
@@ -124,7 +133,7 @@ static enum vx6_status say(struct dp *d, struct abi_msg *m)
 		st = abi_send(d->sock, m, NULL, 0);
 	if (st != VX6_AGAIN)
 		return st;
-	struct queued *q = d->queued < QUEUE_MAX ? malloc(sizeof(*q)) : NULL;
+	struct queued *q = d->queued < room_for(m) ? malloc(sizeof(*q)) : NULL;
 
 	if (!q)
 		return VX6_NO_ROOM;

@@ -477,6 +477,7 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 	pto = ngtcp2_conn_get_pto(c->q);
 	stops.cnt = 0;
 	c->stops = &stops;
+	c->opened = c->forged = false;
 	quic_conn_enter(c);
 	int r = ngtcp2_conn_read_pkt(c->q, &ps.path, &pi, data, len,
 				     c->ep->now_ns);
@@ -492,7 +493,7 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 	follow(c, pto);
 	quic_mark_dirty(c);
 	quic_touch(c);
-	return VX6_OK;
+	return c->forged && !c->opened ? VX6_BAD_TAG : VX6_OK;
 }
 
 uint64_t quic_conn_due(const struct quic_conn *c)

@@ -89,8 +89,11 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	if (nonce_len != QUIC_IV_LEN || len < QUIC_TAG_LEN)
 		return NGTCP2_ERR_DECRYPT;
 	if (quic_aead_open(s->aead, nonce, ad, ad_len, dest, text, len) !=
-	    VX6_OK)
+	    VX6_OK) {
+		s->conn->forged = true;
 		return NGTCP2_ERR_DECRYPT;
+	}
+	s->conn->opened = true;
 	note_heard(s, nonce);
 	if (s->app && !quic_frames_in(&s->conn->watch, s->conn->stops, dest,
 				      len - QUIC_TAG_LEN)) {

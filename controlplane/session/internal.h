@@ -136,7 +136,8 @@ struct quic_conn {
 
 	/* packets */
 	struct quic_cidwatch watch;
-	struct quic_stops *stops; /* of the datagram being read */
+	struct quic_stops *stops; /* of the datagram being read, */
+	bool opened, forged;      /* a packet of which was, or was not, ours */
 	uint8_t tx_iv[QUIC_IV_LEN];
 	uint64_t last_rx_ns, unanswered_ns;
 	uint64_t rx_bytes, tx_bytes, sent_packets, lost_packets;

@@ -9,7 +9,9 @@ cache, one session has its share of the thread pool and no more, and many
 sessions from one prefix are worth no more than a few.  What is good is built
 meanwhile, and nothing of it is left.
 """
+import json
 import os
+import signal
 import sys
 import time
 
@@ -130,9 +132,34 @@ def all_at_once_end():
 
 
 def none_left():
-    """A question for numbers finds no room in a full queue, either."""
+    """A question for numbers finds room in a queue full of commands."""
     stats = pair().relay.api("stats")["dataplane"]
-    return stats is not None and stats["halves"] == 0
+    tap.true(stats is not None, "the data plane has no numbers")
+    return stats["halves"] == 0
+
+
+@tap.test
+def a_full_queue_has_room_for_a_question():
+    """The data plane stands still while more half-circuits end than there is
+    room for in vx6d's queue to it."""
+    by = pair()
+    got, _ = told(f"make {MANY}")
+    tap.equal(got["ok"], MANY)
+    late = by.net.relay("late")
+    by.net.start("late")
+    by.relay.plane.send_signal(signal.SIGSTOP)
+    tap.after(by.relay.plane.send_signal, signal.SIGCONT)
+    by.say("end")
+    # on the same stream, so it comes when all of them are destroyed
+    by.before.learn(late.record())
+    tap.wait(lambda: "late" in by.relay.peers(), "the news behind them")
+    with by.relay.api.open("stats") as call:
+        call.sock.sendall(b'{"id":2,"cmd":"peer.list"}\n')
+        first = json.loads(call.file.readline())
+        by.relay.plane.send_signal(signal.SIGCONT)
+        tap.equal(first["id"], 2, "what is answered while it stands still")
+        tap.true(call.done()["dataplane"] is not None, "its numbers")
+    tap.wait(none_left, "the half-circuits to be gone")
 
 
 tap.main(load.lacking())

@@ -96,6 +96,46 @@ static void flipped_bits(void **state)
 	assert_true(ok > all * 95 / 100);
 }
 
+static void traffic(unsigned seed);
+
+static bool change_tag(struct pair *pr, unsigned end, unsigned leg,
+		       uint8_t *data, size_t *len)
+{
+	(void)pr;
+	(void)leg;
+	if (end == 1) {
+		data[*len - 1] ^= 1;
+		change.hit++;
+	}
+	return true;
+}
+
+/* ngtcp2 passes over them in silence, and so would our counters. */
+static void what_does_not_open_is_told(void **state)
+{
+	const uint64_t *refused = p.end[1].refused;
+	uint64_t good;
+
+	(void)state;
+	pair_open(&p, NULL, NULL, 1);
+	assert_true(pair_connect(&p, QUIC_SESSION, 0));
+	pair_run(&p, VX6_SEC);
+	/* a handshake may have packets of keys that are gone */
+	memset(p.end[1].refused, 0, sizeof(p.end[1].refused));
+	change.hit = 0;
+	p.tamper = change_tag;
+	traffic(1);
+	assert_true(change.hit > 10);
+	assert_int_equal(refused[VX6_BAD_TAG], change.hit);
+	assert_int_equal(refused[VX6_OK], 0);
+	p.tamper = NULL;
+	traffic(1);
+	good = refused[VX6_OK];
+	assert_true(good > 10);
+	assert_int_equal(refused[VX6_BAD_TAG], change.hit);
+	pair_close(&p);
+}
+
 static void cut_datagrams(void **state)
 {
 	unsigned ok = 0, all = 0;
@@ -552,6 +592,7 @@ int main(void)
 {
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(flipped_bits),
+		cmocka_unit_test(what_does_not_open_is_told),
 		cmocka_unit_test(cut_datagrams),
 		cmocka_unit_test(copies_and_disorder),
 		cmocka_unit_test(noise),
