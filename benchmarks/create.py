@@ -23,7 +23,8 @@ TURNS = 5
 WARM = 500
 LIMITS = {"create_rate": 100_000, "create_burst": 100_000,
           "create_prefix_rate": 100_000, "create_prefix_burst": 100_000,
-          "create_jobs": 1024, "create_session_jobs": 1024}
+          "create_jobs": 1024, "create_session_jobs": 1024,
+          "create_prefix_jobs": 1024}
 
 
 class Lab:

@@ -159,6 +159,7 @@ struct config_limits {
 	uint32_t create_prefix_relay_rate; /* of its relays together */
 	uint32_t create_jobs;              /* on the thread pool at once */
 	uint32_t create_session_jobs;      /* of one session */
+	uint32_t create_prefix_jobs;       /* from one /56 or IPv4 /24 */
 	uint32_t replay_keys;
 	uint32_t nodes; /* records and hints in the registry */
 	uint32_t hint_days;

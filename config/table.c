@@ -272,6 +272,8 @@ const struct field config_field[] = {
 	      "CREATE whose public-key work is under way."),
 	LIMIT("create_session_jobs", create_session_jobs, "128", 1, 4096,
 	      "messages", true, "The same, of one session."),
+	LIMIT("create_prefix_jobs", create_prefix_jobs, "192", 1, 4096,
+	      "messages", true, "The same, from one IPv6 /56 or IPv4 /24."),
 	LIMIT("replay_keys", replay_keys, "131072", 1024, 2097152, "keys",
 	      false, "CREATE remembered until it expires, 32 bytes each."),
 	LIMIT("nodes", nodes, "4096", 16, 65536, "nodes", false,

@@ -14,20 +14,31 @@ static bool same(const uint8_t a[32], const uint8_t b[32])
 	return memcmp(a, b, 32) == 0;
 }
 
-enum vx6_status admit_enter(struct admit *a, const uint8_t e[32],
-			    const uint8_t who[32], uint32_t each)
+static bool near(const struct vx6_xdp_prefix *a, const struct vx6_xdp_prefix *b)
 {
-	uint32_t theirs = 0;
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+enum vx6_status admit_enter(struct admit *a, const uint8_t e[32],
+			    const struct admit_from *from,
+			    const struct admit_share *each)
+{
+	uint32_t session = 0, prefix = 0;
 
 	for (uint32_t i = 0; i < a->cnt; i++) {
 		if (same(a->one[i].e, e)) {
 			a->twins++;
 			return VX6_REPLAYED;
 		}
-		theirs += same(a->one[i].who, who);
+		session += same(a->one[i].from.who, from->who);
+		prefix += near(&a->one[i].from.prefix, &from->prefix);
 	}
-	if (theirs >= each) {
-		a->share++;
+	if (session >= each->session) {
+		a->session++;
+		return VX6_RATE;
+	}
+	if (prefix >= each->prefix) {
+		a->prefix++;
 		return VX6_RATE;
 	}
 	if (a->cnt >= a->max) {
@@ -35,8 +46,7 @@ enum vx6_status admit_enter(struct admit *a, const uint8_t e[32],
 		return VX6_NO_ROOM;
 	}
 	memcpy(a->one[a->cnt].e, e, 32);
-	memcpy(a->one[a->cnt].who, who, 32);
-	a->cnt++;
+	a->one[a->cnt++].from = *from;
 	a->in++;
 	if (a->cnt > a->most)
 		a->most = a->cnt;

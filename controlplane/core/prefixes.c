@@ -19,7 +19,7 @@ void prefixes_init(struct prefixes *t, struct prefixes_one one[], uint32_t sets,
 	memcpy(t->key, key, PREFIXES_KEY);
 }
 
-static struct vx6_xdp_prefix prefix_of(const struct vx6_addr *a)
+struct vx6_xdp_prefix prefixes_of(const struct vx6_addr *a)
 {
 	struct vx6_xdp_prefix p = { .v4 = vx6_addr_is_v4(a) };
 
@@ -54,7 +54,7 @@ bucket_of(struct prefixes *t, const struct vx6_xdp_prefix *p, uint64_t now_ns)
 bool prefixes_take(struct prefixes *t, const struct vx6_addr *from,
 		   uint32_t rate, uint32_t burst, uint64_t now_ns)
 {
-	struct vx6_xdp_prefix p = prefix_of(from);
+	struct vx6_xdp_prefix p = prefixes_of(from);
 	struct prefixes_one *b = bucket_of(t, &p, now_ns);
 	uint64_t each = VX6_SEC / rate;
 	uint64_t due = b->due_ns > now_ns ? b->due_ns : now_ns;

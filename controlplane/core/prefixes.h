@@ -44,6 +44,9 @@ struct prefixes {
 	uint64_t crowded; /* buckets taken over with a debt */
 };
 
+/* prefixes_of is the prefix that an address belongs to. */
+VX6_NONNULL struct vx6_xdp_prefix prefixes_of(const struct vx6_addr *a);
+
 /* prefixes_init takes zeroed memory for sets * PREFIXES_WAYS buckets, which
  * stays the caller's.  key is secret: who knows it chooses his set. */
 VX6_NONNULL void prefixes_init(struct prefixes *t, struct prefixes_one one[],

@@ -735,18 +735,21 @@ static json_t *json_creates(const struct node *n)
 				json_integer(
 					(json_int_t)n->stats.create_fail[i]));
 	onion_stats(n->onion, &o);
-	return json_pack(
-		"{s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}", "failed",
-		failed, "over_session",
-		(json_int_t)n->stats.create_over_session, "over_prefix",
-		(json_int_t)n->creates.refused +
-			(json_int_t)n->relay_creates.refused,
-		"prefixes_crowded",
-		(json_int_t)n->creates.crowded +
-			(json_int_t)n->relay_creates.crowded,
-		"opened", (json_int_t)n->admit.in, "jobs", n->admit.cnt,
-		"jobs_most", n->admit.most, "jobs_max", n->admit.max,
-		"replay_keys", o.keys, "replay_keys_max", o.keys_max);
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}",
+			 "failed", failed, "over_session",
+			 (json_int_t)n->stats.create_over_session +
+				 (json_int_t)n->admit.session,
+			 "over_prefix",
+			 (json_int_t)n->creates.refused +
+				 (json_int_t)n->relay_creates.refused +
+				 (json_int_t)n->admit.prefix,
+			 "prefixes_crowded",
+			 (json_int_t)n->creates.crowded +
+				 (json_int_t)n->relay_creates.crowded,
+			 "opened", (json_int_t)n->admit.in, "jobs",
+			 n->admit.cnt, "jobs_most", n->admit.most, "jobs_max",
+			 n->admit.max, "replay_keys", o.keys, "replay_keys_max",
+			 o.keys_max);
 }
 
 static json_t *json_own(const struct node *n)

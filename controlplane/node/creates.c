@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "controlplane/node/creates.h"
 
+#include <string.h>
+
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/kdf.h"
 
@@ -67,6 +69,10 @@ enum vx6_status creates_admit(struct peer *p, const struct vx6_msg_create *m,
 			      const struct onion_key **key, enum vx6_fail *why)
 {
 	struct node *n = p->node;
+	const struct config_limits *l = &n->cfg.limits;
+	const struct admit_share each = { l->create_session_jobs,
+					  l->create_prefix_jobs };
+	struct admit_from from = { .prefix = prefixes_of(&p->proved) };
 	const uint8_t *e = m->onion; /* its first 32 bytes */
 	enum vx6_status st = cheap(p, m, why);
 
@@ -77,9 +83,9 @@ enum vx6_status creates_admit(struct peer *p, const struct vx6_msg_create *m,
 	if (*key == NULL)
 		return VX6_NOT_FOUND;
 	st = onion_ask(n->onion, e, node_wall());
+	memcpy(from.who, p->id, sizeof(from.who));
 	if (st == VX6_OK)
-		st = admit_enter(&n->admit, e, p->id,
-				 n->cfg.limits.create_session_jobs);
+		st = admit_enter(&n->admit, e, &from, &each);
 	*why = fail_of(st);
 	return st;
 }

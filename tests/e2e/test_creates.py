@@ -23,7 +23,7 @@ MANY = 6000
 SHARE = 8
 FREELY = {"create_rate": 100_000, "create_burst": 100_000,
           "create_prefix_rate": 100_000, "create_prefix_burst": 100_000,
-          "create_session_jobs": 256}
+          "create_session_jobs": 256, "create_prefix_jobs": 256}
 
 
 @tap.once
@@ -79,6 +79,20 @@ def a_session_has_its_share():
     tap.equal(got["ok"] + got["failed"]["RATE"], COUNT)
     tap.equal(got["ok"], cost["opened"])
     tap.equal(narrow.counts()["creates"]["jobs_most"], SHARE)
+    tap.equal(narrow.counts()["creates"]["over_session"],
+              got["failed"]["RATE"])
+    narrow.stop()
+
+
+@tap.test
+def a_prefix_has_its_share():
+    narrow = load.Creates(limits=dict(FREELY, create_prefix_jobs=SHARE))
+    got, cost = told(f"make {COUNT}", lambda: narrow)
+    tap.equal(got["ok"] + got["failed"]["RATE"], COUNT)
+    tap.equal(got["ok"], cost["opened"])
+    now = narrow.counts()["creates"]
+    tap.equal((now["jobs_most"], now["over_session"], now["over_prefix"]),
+              (SHARE, 0, got["failed"]["RATE"]))
     narrow.stop()
 
 

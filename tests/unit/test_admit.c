@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admit: no E is worked on twice at once, no session has more than its
- * share, and all together no more than there is room for.
+/* admit: no E is worked on twice at once, no session or prefix has more than
+ * its share, and all together no more than there is room for.
  *
  * Method: a table on the edges; a random walk beside a model that is a
  * plain array of flags. */
@@ -17,6 +17,7 @@
 
 #define MAX   16u
 #define EACH  5u
+#define NEAR  7u
 #define KEYS  40u
 #define NODES 6u
 
@@ -28,14 +29,23 @@ static void bytes_of(uint32_t n, uint8_t out[32])
 	memcpy(out + 28, &n, sizeof(n)); /* they differ at the end only */
 }
 
+/* Two nodes are neighbours: 2 n and 2 n + 1 come from one prefix. */
+static enum vx6_status enter_from(struct admit *a, uint32_t e, uint32_t who,
+				  uint32_t each, uint32_t prefix)
+{
+	const struct admit_share share = { each, prefix };
+	struct admit_from from = { .prefix.bits[6] = (uint8_t)(who / 2) };
+	uint8_t key[32];
+
+	bytes_of(e, key);
+	bytes_of(who, from.who);
+	return admit_enter(a, key, &from, &share);
+}
+
 static enum vx6_status enter(struct admit *a, uint32_t e, uint32_t who,
 			     uint32_t each)
 {
-	uint8_t key[32], node[32];
-
-	bytes_of(e, key);
-	bytes_of(who, node);
-	return admit_enter(a, key, node, each);
+	return enter_from(a, e, who, each, UINT32_MAX);
 }
 
 static void leave(struct admit *a, uint32_t e)
@@ -75,7 +85,27 @@ static void a_session_has_its_share(void **state)
 	assert_int_equal(enter(&a, 101, 1, EACH), VX6_OK);
 	assert_int_equal(enter(&a, 102, 1, EACH), VX6_RATE);
 	assert_int_equal(enter(&a, 102, 1, EACH + 1), VX6_OK);
-	assert_int_equal(a.share, 2);
+	assert_int_equal(a.session, 2);
+}
+
+static void a_prefix_has_its_share(void **state)
+{
+	struct admit a;
+
+	(void)state;
+	admit_init(&a, one, MAX);
+	for (uint32_t e = 0; e < NEAR; e++)
+		assert_int_equal(enter_from(&a, e, 2 + e % 2, EACH, NEAR),
+				 VX6_OK);
+	assert_int_equal(enter_from(&a, 100, 2, EACH, NEAR), VX6_RATE);
+	assert_int_equal(enter_from(&a, 100, 3, EACH, NEAR), VX6_RATE);
+	assert_int_equal(enter_from(&a, 100, 4, EACH, NEAR), VX6_OK);
+	assert_int_equal(enter_from(&a, 101, 3, EACH, NEAR + 1), VX6_OK);
+	leave(&a, 0);
+	leave(&a, 1);
+	assert_int_equal(enter_from(&a, 102, 2, EACH, NEAR), VX6_OK);
+	assert_int_equal(a.prefix, 2);
+	assert_int_equal(a.session, 0);
 }
 
 static void full_is_full(void **state)
@@ -98,6 +128,7 @@ static void full_is_full(void **state)
 static void agrees_with_the_model(void **state)
 {
 	uint32_t who_of[KEYS] = { 0 }, of[NODES + 1] = { 0 }, cnt = 0;
+	uint32_t near[NODES / 2 + 1] = { 0 };
 	struct vx6_rand r;
 	struct admit a;
 
@@ -111,24 +142,28 @@ static void agrees_with_the_model(void **state)
 		if (who_of[e] != 0 && vx6_rand_below(&r, 2) == 0) {
 			leave(&a, e);
 			of[who_of[e]]--;
+			near[who_of[e] / 2]--;
 			who_of[e] = 0;
 			cnt--;
 		} else {
-			enum vx6_status want = who_of[e] != 0    ? VX6_REPLAYED
-					       : of[who] >= EACH ? VX6_RATE
-					       : cnt >= MAX      ? VX6_NO_ROOM
-								 : VX6_OK;
+			bool much = of[who] >= EACH || near[who / 2] >= NEAR;
+			enum vx6_status want = who_of[e] != 0 ? VX6_REPLAYED
+					       : much         ? VX6_RATE
+					       : cnt >= MAX   ? VX6_NO_ROOM
+							      : VX6_OK;
 
-			assert_int_equal(enter(&a, e, who, EACH), want);
+			assert_int_equal(enter_from(&a, e, who, EACH, NEAR),
+					 want);
 			if (want == VX6_OK) {
 				who_of[e] = who;
 				of[who]++;
+				near[who / 2]++;
 				cnt++;
 			}
 		}
 		assert_int_equal(a.cnt, cnt);
 	}
-	assert_true(a.twins > 0 && a.share > 0 && a.full > 0);
+	assert_true(a.twins > 0 && a.session > 0 && a.prefix > 0 && a.full > 0);
 }
 
 int main(void)
@@ -136,6 +171,7 @@ int main(void)
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(twins_are_refused_until_the_first_is_done),
 		cmocka_unit_test(a_session_has_its_share),
+		cmocka_unit_test(a_prefix_has_its_share),
 		cmocka_unit_test(full_is_full),
 		cmocka_unit_test(agrees_with_the_model),
 	};
