@@ -196,6 +196,7 @@ int main(int argc, char **argv)
 	need(rounds > 0 && rounds <= MOST,
 	     "rounds: a number between 1 and 1000");
 	dp_options_init(&o);
+	o.workers = 1;
 	need(vx6_addr_parse(&o.listen, "127.0.0.1:0") == VX6_OK, "address");
 	need(dp_path_open(&path, 1, 0, &o), "the relay does not start");
 	(void)setsockopt(path.right.fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));

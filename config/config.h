@@ -107,7 +107,7 @@ struct config_data {
 	enum config_idle idle;
 	uint32_t halves; /* half-circuits in the table */
 	uint32_t links;
-	uint32_t workers; /* 0: one for each of cpus, 1 at least */
+	uint32_t workers; /* 0: by cpus, or by the host's CPUs and queues */
 	uint32_t cpus[CONFIG_WORKERS_MAX], cpus_cnt;
 };
 

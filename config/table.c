@@ -142,9 +142,12 @@ const struct field config_field[] = {
 	{ .path = "data.workers", .type = FIELD_INT, .preset = "0",
 	  RANGE(0, CONFIG_WORKERS_MAX), .unit = "threads", AT(data.workers),
 	  .help = "Threads that forward cells, each worth a core of its "
-		  "own. 0: one for each of data.cpus, and one where that is "
-		  "empty. Under af_xdp queue q of an interface is worker q "
-		  "modulo their number's." },
+		  "own. 0: one for each of data.cpus; where that is empty one "
+		  "for each CPU that it may run on, but for one of each four "
+		  "begun, which are the kernel's and vx6d's: 1 of 2, 3 of 4, "
+		  "6 of 8; under af_xdp no more than queues of the interface "
+		  "that has most, under dpdk one. Under af_xdp queue q of an "
+		  "interface is worker q modulo their number's." },
 	{ .path = "data.cpus", .type = FIELD_INT, .preset = "[]",
 	  RANGE(0, 1023), .unit = "CPU numbers", LIST(data.cpus),
 	  .list_max = CONFIG_WORKERS_MAX,

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "dataplane/port/port.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/worker/count.h"
 #include "dataplane/worker/worker.h"
 
 #define DATA_PORT 4243u
@@ -216,7 +217,15 @@ unsigned dp_options_workers(const struct dp_options *o)
 {
 	if (o->workers != 0)
 		return o->workers;
-	return o->cpu_cnt > 0 ? o->cpu_cnt : 1;
+	if (o->cpu_cnt > 0)
+		return o->cpu_cnt;
+	switch (o->backend) {
+	case CONFIG_BACKEND_UDP: return count_workers(count_cpus(), COUNT_ANY);
+	case CONFIG_BACKEND_AF_XDP:
+		return count_workers(count_cpus(), count_queues(o));
+	case CONFIG_BACKEND_DPDK: break;
+	}
+	return 1;
 }
 
 static bool opt_log(struct dp_options *o, const char *v, char *why)
@@ -314,7 +323,7 @@ static bool opt_state(struct dp_options *o, const char *v, char *why)
 	X(links,  "N",    "room for links (4096)")                            \
 	X(idle,   "HOW",  "adaptive, or spin on a core of its own (adaptive)") \
 	X(workers, "N",   "threads that forward, a core's worth each; 0: "    \
-			  "one for each of --cpus (0)")                       \
+			  "one for each of --cpus, or by CPUs and queues (0)") \
 	X(cpus,   "N,M",  "the core that each worker stays on (any)")         \
 	X(log,    "FORM", "text or json (text)")                              \
 	X(sandbox, "HOW", "on, or off for a debugger (on)")

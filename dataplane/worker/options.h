@@ -28,7 +28,7 @@ struct dp_options {
 	uint32_t halves, links;  /* table sizes */
 	uint32_t frames;         /* in the port's pool */
 	uint32_t rcvbuf, sndbuf; /* of the socket; 0 = default */
-	uint32_t workers;        /* 0: as many as cpus, 1 at least */
+	uint32_t workers;        /* 0: as count.h says */
 	uint32_t cpus[RELAY_WORKERS]; /* one for each worker, in order */
 	uint32_t cpu_cnt;             /* those without are left to the kernel */
 	bool spin;                    /* idle policy */
@@ -61,7 +61,8 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 dp_options_parse(struct dp_options *o, int argc, char *const argv[],
 		 char why[DP_WHY]);
 
-/* dp_options_workers is how many there will be. */
+/* dp_options_workers is how many there will be: as many as said, else as
+ * there are cpus, else by count.h, which asks the kernel. */
 VX6_NONNULL unsigned dp_options_workers(const struct dp_options *o);
 
 /* dp_options_help is the text for --help; static. */

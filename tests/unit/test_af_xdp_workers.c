@@ -22,6 +22,7 @@
 
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
+#include "dataplane/worker/count.h"
 #include "tests/support/twonet.h"
 
 #define LINKS   16u
@@ -380,6 +381,29 @@ static void a_cable_with_other_queues_is_taken_anew(void **state)
 	check_frames();
 }
 
+/* ---- how many workers are worth it ---- */
+
+static void queues_are_counted(void **state)
+{
+	struct dp_options o = { .backend = CONFIG_BACKEND_AF_XDP };
+
+	(void)state;
+	NEED_NET();
+	twonet_cable(&net, CABLE, 4);
+	assert_int_equal(count_queues(&o), 4);
+	o.interface_cnt = 1;
+	snprintf(o.interface[0], sizeof(o.interface[0]), "t2");
+	assert_int_equal(count_queues(&o), 4);
+	set_channels(true, 3);
+	set_channels(false, 3);
+	assert_int_equal(count_queues(&o), 3);
+	assert_int_equal(dp_options_workers(&o),
+			 count_workers(count_cpus(), 3));
+	snprintf(o.interface[0], sizeof(o.interface[0]), "t9");
+	assert_int_equal(count_queues(&o), 1);
+	assert_int_equal(dp_options_workers(&o), 1);
+}
+
 static int lay(void **state)
 {
 	(void)state;
@@ -405,6 +429,7 @@ int main(void)
 		workers_test(a_worker_without_a_queue_goes_on_by_its_socket),
 		workers_test(queues_that_come_later_are_taken),
 		workers_test(a_cable_with_other_queues_is_taken_anew),
+		workers_test(queues_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("af_xdp_workers", test, lay, unlay);

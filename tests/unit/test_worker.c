@@ -19,6 +19,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/worker/control.h"
+#include "dataplane/worker/count.h"
 #include "dataplane/worker/worker.h"
 #include "tests/support/dp_path.h"
 
@@ -116,6 +117,33 @@ static enum vx6_status parse(struct dp_options *o, const char *a, const char *b)
 	return st;
 }
 
+/* CPUs, queues, workers. */
+static void workers_are_counted(void **state)
+{
+	static const uint32_t want[][3] = {
+		{ 0,  COUNT_ANY, 1             },
+                { 1,  COUNT_ANY, 1             },
+		{ 2,  COUNT_ANY, 1             },
+                { 3,  COUNT_ANY, 2             },
+		{ 4,  COUNT_ANY, 3             },
+                { 5,  COUNT_ANY, 3             },
+		{ 8,  COUNT_ANY, 6             },
+                { 9,  COUNT_ANY, 6             },
+		{ 16, COUNT_ANY, 12            },
+                { 64, COUNT_ANY, RELAY_WORKERS },
+		{ 8,  1,         1             },
+                { 8,  4,         4             },
+		{ 8,  0,         1             },
+                { 64, 64,        RELAY_WORKERS },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(want); i++)
+		assert_int_equal(count_workers(want[i][0], want[i][1]),
+				 want[i][2]);
+	assert_in_range(count_cpus(), 1, sysconf(_SC_NPROCESSORS_CONF));
+}
+
 static void options_are_read(void **state)
 {
 	struct dp_options o;
@@ -136,6 +164,9 @@ static void options_are_read(void **state)
 	assert_false(o.spin);
 	assert_int_equal(parse(&o, "--idle", "spin"), VX6_OK);
 	assert_true(o.spin);
+	assert_int_equal(dp_options_workers(&o),
+			 count_workers(count_cpus(), COUNT_ANY));
+	o.backend = CONFIG_BACKEND_DPDK;
 	assert_int_equal(dp_options_workers(&o), 1);
 	assert_int_equal(parse(&o, "--cpus", "3,0"), VX6_OK);
 	assert_int_equal(o.cpu_cnt, 2);
@@ -847,6 +878,7 @@ int main(void)
 	static const struct CMUnitTest test[] = {
 		cmocka_unit_test(queue_is_a_queue),
 		cmocka_unit_test(two_threads_share_a_queue),
+		cmocka_unit_test(workers_are_counted),
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(wrong_options_are_refused),
 		cmocka_unit_test(log_lines_have_a_form),

@@ -413,8 +413,9 @@ static void a_full_ring_loses_nothing_silently(void **state)
 	spread();
 	for (uint64_t no = 1; no <= 6000; no++) {
 		struct moves_flow *f = &m->flow[moves_draw(MOVES_FLOWS)];
+		size_t len = moves_make(f, no, p);
 
-		assert_true(send_to(f->in, p, moves_make(f, no, p)));
+		assert_true(send_to(f->in, p, len));
 		(void)drain();
 		while (no % FLIGHT == 0) { /* until it has seen them all */
 			struct abi_stats s = moves_ask(m, 0, 0, drain);
