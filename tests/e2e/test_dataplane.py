@@ -28,6 +28,7 @@ PROGRAM = os.path.join(BIN, "vx6-dataplane")
 sys.path.insert(0, os.path.join(TOP, "tests", "vectors"))
 from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
                           open_layer, protect, seal_layer)
+from harness import place  # noqa: E402
 
 WAIT_S = 15
 VERSION = 4
@@ -104,7 +105,7 @@ class Plane:
     """One vx6-dataplane process."""
 
     def __init__(self, name, *more, port=0, listen="127.0.0.1"):
-        self.dir = tempfile.mkdtemp(prefix=f"vx6-{name}-")
+        self.dir = tempfile.mkdtemp(prefix=f"{name}-", dir=place.place())
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(os.path.join(self.dir, "notify"))
         self.notify.settimeout(WAIT_S)
@@ -115,7 +116,7 @@ class Plane:
 
     def start(self, port=0, more=()):
         env = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"))
-        self.proc = subprocess.Popen(
+        self.proc = place.start(
             [PROGRAM, "--run", self.dir, "--listen", f"{self.listen}:{port}",
              "--halves", "1024", "--links", "256", *more],
             stderr=self.log, env=env)

@@ -71,7 +71,7 @@ def and_in_json():
 @tap.test
 def the_data_plane_has_nothing_left():
     plane = Plane("box")
-    tap.after(plane.end)
+    tap.after(plane.clean)
     check_process(plane.proc.pid)
     tap.within(plane.text(), "sandbox on capabilities=none filter=yes")
     # a sanitizer's runtime reads files
@@ -96,7 +96,7 @@ def nor_has_the_control_plane():
 @tap.test
 def it_ends_and_its_socket_is_taken_over():
     plane = Plane("box")
-    tap.after(plane.end)
+    tap.after(plane.clean)
     tap.equal(plane.end(), 0, plane.text())
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         tap.equal(s.connect_ex(plane.path()), errno.ECONNREFUSED)

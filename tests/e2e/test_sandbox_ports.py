@@ -142,7 +142,7 @@ def runs_confined(device):
     dpdk()
     plane = Plane("box", "--config", document(
         backend="dpdk", dpdk_ports=DEVICES[device]))
-    tap.after(plane.end)
+    tap.after(plane.clean)
     tap.within(plane.text(), "sandbox on capabilities=none filter=yes")
     check_process(plane.proc.pid)
     names = set()

@@ -77,7 +77,7 @@ class NetPlane(Plane):
 
     def start(self, port=0, more=()):
         env = dict(os.environ, NOTIFY_SOCKET=os.path.join(self.dir, "notify"))
-        self.proc = subprocess.Popen(
+        self.proc = place.start(
             self.net.argv(*self.prefix, dp.PROGRAM, "--run", self.dir,
                           "--listen", f"[::]:{port}", "--halves", "1024",
                           "--links", "256", *self.args, *more),
