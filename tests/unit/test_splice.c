@@ -526,6 +526,80 @@ static void the_books_balance(void **state)
 	assert_int_equal(leg[0].sealed + leg[1].sealed, crossed);
 }
 
+/* ---- the other leg is another worker's ---- */
+
+#define AWAY 77u /* the half there, whose cells are joined here */
+
+/* What another worker has opened and hands over: *sent is where it left. */
+static void hand_over(uint32_t from, uint32_t to, uint64_t n, size_t len,
+		      struct net_frame **sent)
+{
+	struct net_frame *f = port_take(node.port);
+	unsigned spares;
+	uint8_t *p;
+
+	assert_non_null(f);
+	p = f->data;
+	memset(p, 0, 16);
+	vx6_put32(p, from);
+	vx6_put32(p + 4, to);
+	f->len = (uint16_t)(16 + ends_cell(p + 16, n, len));
+	vx6_put16(p + 8, (uint16_t)(f->len + 16u));
+	dp_spares(&node);
+	spares = node.relay->spare_cnt;
+	node.down_in++;
+	relay_join(node.relay, &f, 1, node.now, &node.out);
+	assert_true(dp_finish(&node, 1, spares));
+	*sent = port_mem_get(node.port);
+	node.relay->n.forwarded += *sent != NULL; /* the other counts it */
+}
+
+static void joins_not(uint32_t from, uint32_t to)
+{
+	uint64_t before = drops(VX6_NO_CIRCUIT);
+	struct net_frame *f;
+
+	hand_over(from, to, 0, 100, &f);
+	assert_null(f);
+	assert_int_equal(drops(VX6_NO_CIRCUIT), before + 1);
+}
+
+/* The worker with the other half is not told when ours ends, and hands over
+ * until it is: none of that may reach whoever has our place next. */
+static void what_is_handed_over_ends_with_the_leg(void **state)
+{
+	struct leg *l = &leg[0];
+	uint32_t to = l->b.id, next = to + (1u << ABI_IDX_BITS);
+	struct net_frame *f;
+
+	(void)state;
+	add_leg(l);
+	joins_not(AWAY, to);
+	assert_int_equal(relay_splice_across(node.relay, AWAY, to, 1), VX6_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		hand_over(AWAY, to, i, 100 + i, &f);
+		check_out(f, l, i, 100 + i);
+	}
+	joins_not(AWAY + 1, to);
+	joins_not(AWAY, l->f.id);
+	joins_not(AWAY, to + 2);
+	assert_int_equal(relay_half_remove(node.relay, to), VX6_OK);
+	joins_not(AWAY, to);
+	/* the same index in another life, and in the same one again */
+	l->b.id = next;
+	assert_int_equal(relay_half_add(node.relay, &l->b, node.now), VX6_OK);
+	joins_not(AWAY, to);
+	joins_not(AWAY, next);
+	assert_int_equal(relay_half_remove(node.relay, next), VX6_OK);
+	l->b.id = to;
+	assert_int_equal(relay_half_add(node.relay, &l->b, node.now), VX6_OK);
+	joins_not(AWAY, to);
+	/* with a half that is here it is as if it had never been */
+	add_leg(&leg[1]);
+	assert_int_equal(relay_splice(node.relay, leg[1].f.id, to), VX6_OK);
+	joins_not(AWAY, to);
+}
+
 #define J(f) cmocka_unit_test_setup_teardown(f, set_up_joined, tear_down)
 #define S(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
@@ -543,6 +617,7 @@ int main(void)
 		J(unspliced_is_a_terminal_again),
 		J(ending_a_half_parts_them),
 		J(the_books_balance),
+		S(what_is_handed_over_ends_with_the_leg),
 	};
 
 	if (vx6_aead_start() != VX6_OK)
