@@ -119,18 +119,6 @@ socklen_t vx6_addr_to(const struct vx6_addr *a, struct sockaddr_storage *sa)
 	return sizeof(in);
 }
 
-bool vx6_addr_eq(const struct vx6_addr *a, const struct vx6_addr *b)
-{
-	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
-bool vx6_addr_is_none(const struct vx6_addr *a)
-{
-	static const struct vx6_addr none;
-
-	return vx6_addr_eq(a, &none);
-}
-
 bool vx6_addr_is_v4(const struct vx6_addr *a)
 {
 	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;

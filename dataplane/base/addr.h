@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/status.h"
@@ -48,9 +49,25 @@ VX6_NONNULL void vx6_addr_to6(const struct vx6_addr *a,
 VX6_NONNULL socklen_t vx6_addr_to(const struct vx6_addr *a,
 				  struct sockaddr_storage *sa);
 
-VX6_NONNULL bool vx6_addr_eq(const struct vx6_addr *a,
-			     const struct vx6_addr *b);
-VX6_NONNULL bool vx6_addr_is_none(const struct vx6_addr *a);
+/* vx6_addr_eq and vx6_addr_is_none stand here because every cell asks. */
+VX6_NONNULL static inline bool vx6_addr_eq(const struct vx6_addr *a,
+					   const struct vx6_addr *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->ip, sizeof(x));
+	memcpy(y, b->ip, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a->port == b->port;
+}
+
+VX6_NONNULL static inline bool vx6_addr_is_none(const struct vx6_addr *a)
+{
+	uint64_t x[2];
+
+	memcpy(x, a->ip, sizeof(x));
+	return (x[0] | x[1] | a->port) == 0;
+}
+
 VX6_NONNULL bool vx6_addr_is_v4(const struct vx6_addr *a);
 VX6_NONNULL bool vx6_addr_is_loopback(const struct vx6_addr *a);
 

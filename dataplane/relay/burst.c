@@ -18,13 +18,24 @@ struct lane { /* what one cell carries from phase to phase */
 	uint64_t ctr;
 	uint8_t *q;    /* where the outgoing cell begins */
 	uint64_t sum;  /* of its C, unfolded, where that is known */
-	size_t size;   /* as it came; from fresh on, as it will leave */
+	uint16_t size; /* as it came; from fresh on, as it will leave */
 	uint16_t len;  /* of C, likewise */
 	uint16_t came; /* size of the datagram that came, for the counters */
 	uint8_t kind;
 	bool away;   /* another worker seals it */
 	bool summed; /* sum is known */
 };
+
+/* The rest is written by the phase that finds it out. */
+static inline void lane_begin(struct lane *l, struct net_frame *f,
+			      struct relay_link *in)
+{
+	l->f = f;
+	l->in = l->out = in;
+	l->q = f->data;
+	l->size = l->came = f->len;
+	l->away = false;
+}
 
 /* Survivors close ranks; as a rule all of them stand right already. */
 static inline void keep(struct lane *lane, unsigned to, unsigned from)
@@ -39,6 +50,7 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 		      struct lane *lane, struct relay_out *out)
 {
 	unsigned kept = 0;
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		vx6_prefetch_w(f[i]->data);
@@ -48,8 +60,7 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 		enum vx6_status st = vx6_cell_link(f[i]->data, f[i]->len,
 						   &index);
 
-		r->n.rx_cells++;
-		r->n.rx_bytes += f[i]->len;
+		bytes += f[i]->len;
 		if (vx6_likely(st == VX6_OK)) {
 			in = live_link(r, index);
 			if (vx6_unlikely(in == NULL))
@@ -61,13 +72,10 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 			drop(r, out, f[i], NULL, st);
 			continue;
 		}
-		lane[kept++] = (struct lane){ .f = f[i],
-					      .in = in,
-					      .out = in,
-					      .q = f[i]->data,
-					      .size = f[i]->len,
-					      .came = f[i]->len };
+		lane_begin(&lane[kept++], f[i], in);
 	}
+	r->n.rx_cells += n;
+	r->n.rx_bytes += bytes;
 	return kept;
 }
 
@@ -212,7 +220,7 @@ static enum vx6_status fresh_forward(const struct relay *r, struct lane *l,
 		l->len = (uint16_t)(l->len - VX6_LAYER_LEN);
 	}
 	l->out = &r->link[l->to->out_link];
-	l->size = out_fits(l->out, l->to->size_out, l->len, &st);
+	l->size = (uint16_t)out_fits(l->out, l->to->size_out, l->len, &st);
 	return st;
 }
 
@@ -237,7 +245,7 @@ static enum vx6_status fresh_backward(struct relay *r, struct lane *l)
 	l->q = l->f->data - 8;
 	l->out = &r->link[h->out_link];
 	l->len = (uint16_t)(l->len + VX6_LAYER_LEN);
-	l->size = out_fits(l->out, h->size_out, l->len, &st);
+	l->size = (uint16_t)out_fits(l->out, h->size_out, l->len, &st);
 	if (vx6_unlikely(st != VX6_OK))
 		return st;
 	if (vx6_likely(h->tx_left > 0)) /* else the window stays as it is */
@@ -583,6 +591,7 @@ static void send_all(struct relay *r, struct lane *lane, unsigned n,
 	vx6_aes_encrypt_each(op, n);
 	for (unsigned i = 0; i < n; i++)
 		lane[i].f->sum = sum_of(&lane[i]);
+	sent(r, n, bytes);
 	r->relayed_bytes += bytes;
 }
 
@@ -629,7 +638,7 @@ static enum vx6_status join_one(struct relay *r, struct lane *l, uint64_t now)
 	if (now >= to->expires_ns)
 		return VX6_EXPIRED;
 	l->out = &r->link[to->out_link];
-	l->size = out_fits(l->out, to->size_out, l->len, &st);
+	l->size = (uint16_t)out_fits(l->out, to->size_out, l->len, &st);
 	return st == VX6_OK ? cross(r, l, now) : st;
 }
 

@@ -205,6 +205,7 @@ static enum vx6_status down_one(struct relay *r, const struct relay_down *d,
 	if (st != VX6_OK)
 		return st;
 	dress_cell(r, d->f, q, len - 8u, size, l, d->circ, now);
+	sent(r, 1, size);
 	vx6_cell_protect(&l->link.hp_tx, q);
 	r->moved = true;
 	if (r->sweep_ns == VX6_NEVER)
@@ -296,6 +297,7 @@ enum vx6_status relay_inject(struct relay *r, const struct abi_control *c,
 				    .kind = VX6_KIND_CONTROL };
 	vx6_layer_seal_burst(&op, 1);
 	dress_cell(r, f, q, len, size, l, h->out_id, now_ns);
+	sent(r, 1, size);
 	vx6_cell_protect(&l->link.hp_tx, q);
 	out->tx[out->tx_cnt++] = f;
 	r->n.injected++;

@@ -116,16 +116,35 @@ VX6_NONNULL static inline void vx6_cell_unprotect(const struct vx6_aes *key,
  * (VX6_BAD_KIND), probes on a circuit and anything else on circuit 0
  * (VX6_BAD_KIND), a len outside 16..1456 or beyond the datagram
  * (VX6_BAD_SIZE). */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status
-vx6_cell_parse(struct vx6_cell *cell, const uint8_t *p, size_t size);
+VX6_MUST_CHECK VX6_NONNULL static inline enum vx6_status
+vx6_cell_parse(struct vx6_cell *cell, const uint8_t *p, size_t size)
+{
+	const uint8_t *h8 = p + 8;
+	struct vx6_cell got = {
+		.ctr = vx6_h8_ctr(h8),
+		.link = vx6_get24(p + 1),
+		.circ = vx6_get32(p + 4),
+		.len = vx6_h8_len(h8),
+		.kind = vx6_h8_kind(h8),
+	};
+
+	if (vx6_unlikely(got.kind < VX6_KIND_DATA || got.kind > VX6_KIND_PROBE))
+		return VX6_BAD_KIND;
+	if (vx6_unlikely((got.kind == VX6_KIND_PROBE) != (got.circ == 0)))
+		return VX6_BAD_KIND;
+	if (vx6_unlikely(got.len < VX6_LEN_MIN || got.len > VX6_LEN_MAX ||
+			 VX6_CELL_HDR + (size_t)got.len > size))
+		return VX6_BAD_SIZE;
+	*cell = got;
+	return VX6_OK;
+}
 
 /* vx6_cell_put writes the first 8 bytes (version, link, circuit id). */
 VX6_NONNULL static inline void vx6_cell_put(uint8_t *p, uint32_t link,
 					    uint32_t circ)
 {
-	p[0] = VX6_CELL_VERSION;
-	vx6_put24(p + 1, link);
-	vx6_put32(p + 4, circ);
+	vx6_put64(p, (uint64_t)VX6_CELL_VERSION << 56 |
+			     (uint64_t)(link & 0xffffffu) << 32 | circ);
 }
 
 /* vx6_cell_fits is the size rule: a circuit's cell_size is 0 (the datagram

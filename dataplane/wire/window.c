@@ -16,9 +16,9 @@ static uint64_t top_word(const struct vx6_window_head *h)
 	return (h->start + h->next - 1) / 32u;
 }
 
-enum vx6_status vx6_window_fresh_at(const struct vx6_window_head *h,
-				    const struct vx6_window_ring *ring,
-				    uint64_t ctr)
+enum vx6_status vx6_window_look(const struct vx6_window_head *h,
+				const struct vx6_window_ring *ring,
+				uint64_t ctr)
 {
 	uint64_t off = ctr - h->start; /* below start: a huge number */
 	uint32_t word;
@@ -51,10 +51,10 @@ static void raise_top(struct vx6_window_head *h, struct vx6_window_ring *ring,
 	h->next = (uint32_t)(ctr - h->start + 1);
 }
 
-enum vx6_status vx6_window_record_at(struct vx6_window_head *h,
-				     struct vx6_window_ring *ring, uint64_t ctr)
+enum vx6_status vx6_window_enter(struct vx6_window_head *h,
+				 struct vx6_window_ring *ring, uint64_t ctr)
 {
-	enum vx6_status st = vx6_window_fresh_at(h, ring, ctr);
+	enum vx6_status st = vx6_window_look(h, ring, ctr);
 
 	if (vx6_unlikely(st != VX6_OK))
 		return st;

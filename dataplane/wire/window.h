@@ -49,14 +49,43 @@ struct vx6_window {
 /* vx6_window_init forgets everything; start is 48 bits, top two clear. */
 VX6_NONNULL void vx6_window_init(struct vx6_window *w, uint64_t start);
 
-/* vx6_window_fresh_at and _record_at are the two below where the parts lie
- * apart; zeros but for start are a window that has seen nothing. */
+/* vx6_window_look and _enter are the whole of the two below, which stand
+ * here because every cell asks: most of them have the next counter. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_look(const struct vx6_window_head *h,
+		const struct vx6_window_ring *ring, uint64_t ctr);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+vx6_window_enter(struct vx6_window_head *h, struct vx6_window_ring *ring,
+		 uint64_t ctr);
+
+/* vx6_window_fresh_at and _record_at are vx6_window_fresh and _record where
+ * the parts lie apart; zeros but for start are a window that has seen
+ * nothing. */
+VX6_MUST_CHECK VX6_NONNULL static inline enum vx6_status
 vx6_window_fresh_at(const struct vx6_window_head *h,
-		    const struct vx6_window_ring *ring, uint64_t ctr);
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+		    const struct vx6_window_ring *ring, uint64_t ctr)
+{
+	uint64_t off = ctr - h->start; /* below start: a huge number */
+
+	if (vx6_likely(off >= h->next && off < VX6_CTR_SPAN))
+		return VX6_OK;
+	return vx6_window_look(h, ring, ctr);
+}
+
+VX6_MUST_CHECK VX6_NONNULL static inline enum vx6_status
 vx6_window_record_at(struct vx6_window_head *h, struct vx6_window_ring *ring,
-		     uint64_t ctr);
+		     uint64_t ctr)
+{
+	uint64_t off = ctr - h->start;
+
+	/* above top, and in its word */
+	if (vx6_unlikely(off < h->next || off >= VX6_CTR_SPAN ||
+			 ctr / 32u != (h->start + h->next - 1u) / 32u))
+		return vx6_window_enter(h, ring, ctr);
+	h->next = (uint32_t)off + 1u;
+	h->word |= UINT32_C(1) << (ctr % 32u);
+	return VX6_OK;
+}
 
 /* vx6_window_fresh changes nothing.  VX6_OK, VX6_REPLAYED (seen, or older
  * than the window) or VX6_OUT_OF_RANGE. */
