@@ -44,6 +44,10 @@
  *        and routes are given to that one; what is no cell goes to the
  *        kernel by it, and what the kernel sends by it leaves by the device.
  *
+ * What a full device does not take is kept, some hundred frames in order, and
+ * offered again with the next call; as long as any is kept, tx_room says how
+ * many more may be.
+ *
  * Next hops come from the kernel's tables (neigh.h) in each case; what has
  * no way by a device goes by the socket.
  *

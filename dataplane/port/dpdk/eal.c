@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/port/dpdk/own.h"
@@ -23,6 +24,9 @@
 #define BASE_MIB  48u /* EAL's own memory and the drivers', without pages */
 #define FRAME_KIB 3u  /* an mbuf with all that is around it */
 #define LAST_LINE 120u
+
+#define BUSY_TRIES 40u /* for a queue that another socket has still .. */
+#define BUSY_NS    (25 * 1000 * 1000)
 
 #define WHOLE_NAME (DPDK_DEVICE_TEXT + 48u)
 
@@ -35,6 +39,7 @@ static struct {
 	void (*say)(void *ctx, bool warn, const char *event, const char *device,
 		    const char *text);
 	void *ctx;
+	bool mute;
 	char first[LAST_LINE]; /* of its complaints */
 } log_to;
 
@@ -46,7 +51,7 @@ static ssize_t take_line(void *cookie, const char *text, size_t len)
 	size_t n = len < sizeof(line) ? len : sizeof(line) - 1;
 
 	(void)cookie;
-	if (!pthread_equal(log_to.owner, pthread_self()))
+	if (!pthread_equal(log_to.owner, pthread_self()) || log_to.mute)
 		return (ssize_t)len;
 	while (n > 0 && isspace((unsigned char)text[n - 1]))
 		n--;
@@ -501,6 +506,31 @@ static int start(struct device *d)
 	return rc;
 }
 
+/* The kernel takes the last socket of an interface's queue down some time
+ * after its process has ended: whoever starts again waits for that.  0 or a
+ * negative errno. */
+static int set_up_rx(const struct device *d, uint16_t q, uint16_t desc,
+		     struct rte_mempool *pool)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_NS };
+	unsigned node = (unsigned)rte_eth_dev_socket_id(d->id);
+	int rc = -EBUSY;
+
+	for (unsigned i = 0; i <= BUSY_TRIES; i++) {
+		log_to.mute = d->attaches && i < BUSY_TRIES;
+		errno = 0;
+		rc = rte_eth_rx_queue_setup(d->id, q, desc, node, NULL, pool);
+		if (rc == 0 || !log_to.mute)
+			break;
+		if (errno != EBUSY) /* once more, to hear why */
+			i = BUSY_TRIES - 1;
+		else
+			(void)nanosleep(&pause, NULL);
+	}
+	log_to.mute = false;
+	return rc;
+}
+
 enum vx6_status dpdk_node_queue(const struct dpdk_opts *o,
 				struct rte_mempool *pool, char why[DPDK_WHY])
 {
@@ -512,8 +542,7 @@ enum vx6_status dpdk_node_queue(const struct dpdk_opts *o,
 		int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
 
 		if (rc == 0)
-			rc = rte_eth_rx_queue_setup(
-				d->id, q, rx, (unsigned)socket, NULL, pool);
+			rc = set_up_rx(d, q, rx, pool);
 		if (rc == 0)
 			rc = rte_eth_tx_queue_setup(d->id, q, tx,
 						    (unsigned)socket, NULL);

@@ -24,6 +24,7 @@
 #define POOL_HIGH   1024u
 #define POOL_USUAL  512u
 #define UNIT        ((size_t)VX6_CACHELINE)
+#define HOLD        (8u * NET_BURST) /* that a full device did not take */
 #define FRAMES_MAX  (1u << 20)
 
 struct locals { /* addresses that cells may be sent to; none: any */
@@ -51,7 +52,7 @@ struct dpdk {
 	bool read_aside;
 	unsigned next;
 	struct net_frame *rest[NET_BURST];
-	struct rte_mbuf *out[DPDK_DEVICES][NET_BURST];
+	struct rte_mbuf *out[DPDK_DEVICES][HOLD]; /* in order, oldest first */
 	unsigned out_cnt[DPDK_DEVICES];
 	_Atomic uint64_t passed;
 };
@@ -264,6 +265,8 @@ static void hear(struct dpdk *a)
 		atomic_store_explicit(&a->seen, told, memory_order_release);
 }
 
+static void send_held(struct dpdk *a);
+
 static unsigned dpdk_rx(struct port *p, struct net_frame *f[], unsigned n)
 {
 	struct dpdk *a = dpdk_of(p);
@@ -279,6 +282,7 @@ static unsigned dpdk_rx(struct port *p, struct net_frame *f[], unsigned n)
 	}
 	if (got < n && (a->read_aside || ++a->calls >= ASIDE_EVERY))
 		got += rx_aside(a, f + got, n - got);
+	send_held(a);
 	return got;
 }
 
@@ -298,6 +302,27 @@ static const struct head *head_of(struct dpdk *a, const struct net_frame *f)
 	return head_fit(&a->head[f->link], &way, a->port.at.port);
 }
 
+/* What a device does not take stays, in order, and is offered again. */
+static void send_all(struct dpdk *a, unsigned k)
+{
+	struct rte_mbuf **out = a->out[k];
+	unsigned n = a->out_cnt[k], sent;
+	uint64_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += frame_of(out[i])->len;
+	sent = rte_eth_tx_burst(dpdk_node.device[k].id, a->queue, out,
+				(uint16_t)n);
+	a->out_cnt[k] = n - sent;
+	for (unsigned i = sent; i < n; i++) {
+		len -= frame_of(out[i])->len;
+		out[i - sent] = out[i];
+	}
+	a->port.tx_frames += sent;
+	a->port.tx_bytes += len;
+	a->port.tx_xsk += sent;
+}
+
 static void send_one(struct dpdk *a, const struct head *h, struct net_frame *f)
 {
 	unsigned k = h->way.slot;
@@ -306,31 +331,30 @@ static void send_one(struct dpdk *a, const struct head *h, struct net_frame *f)
 		drop(a, f, VX6_BAD_SIZE);
 		return;
 	}
+	if (vx6_unlikely(a->out_cnt[k] == HOLD)) {
+		drop(a, f, VX6_AGAIN);
+		return;
+	}
 	assert(f->data - h->head.len >= (uint8_t *)mbuf_of(f)->buf_addr);
 	packet_write(&h->head, f->data, f->len, f->sum);
 	a->out[k][a->out_cnt[k]++] = packet_of(f, f->data - h->head.len,
 					       (uint32_t)h->head.len + f->len);
 }
 
-static void send_all(struct dpdk *a, unsigned k)
+/* Few drivers can say how full a queue is, and all of them say what they do
+ * not take.  The fullest device speaks for all. */
+static void send_held(struct dpdk *a)
 {
-	unsigned n = a->out_cnt[k], sent;
-	uint64_t len = 0;
+	uint32_t room = PORT_ROOM;
 
-	a->out_cnt[k] = 0;
-	for (unsigned i = 0; i < n; i++)
-		len += frame_of(a->out[k][i])->len;
-	sent = rte_eth_tx_burst(dpdk_node.device[k].id, a->queue, a->out[k],
-				(uint16_t)n);
-	for (unsigned i = sent; i < n; i++) {
-		struct net_frame *f = frame_of(a->out[k][i]);
-
-		len -= f->len;
-		drop(a, f, VX6_AGAIN);
+	for (unsigned k = 0; k < dpdk_node.device_cnt; k++) {
+		if (a->out_cnt[k] > 0)
+			send_all(a, k);
+		if (vx6_unlikely(a->out_cnt[k] > 0) &&
+		    HOLD - a->out_cnt[k] < room)
+			room = HOLD - a->out_cnt[k];
 	}
-	a->port.tx_frames += sent;
-	a->port.tx_bytes += len;
-	a->port.tx_xsk += sent;
+	a->port.tx_room = room;
 }
 
 static void dpdk_tx(struct port *p, struct net_frame *f[], unsigned n)
@@ -353,9 +377,7 @@ static void dpdk_tx(struct port *p, struct net_frame *f[], unsigned n)
 			send_one(a, h, f[i]);
 		}
 	}
-	for (unsigned k = 0; k < dpdk_node.device_cnt; k++)
-		if (a->out_cnt[k] > 0)
-			send_all(a, k);
+	send_held(a);
 	if (rest > 0)
 		dgram_tx(&a->d, a->rest, rest);
 }
@@ -385,6 +407,9 @@ static void dpdk_close(struct port *p)
 	for (unsigned i = 0; i < DGRAM_MSGS; i++)
 		if (a->d.posted[i] != NULL)
 			give_one(a, a->d.posted[i]);
+	for (unsigned k = 0; k < DPDK_DEVICES; k++)
+		for (unsigned i = 0; i < a->out_cnt[k]; i++)
+			give_one(a, frame_of(a->out[k][i]));
 	dgram_close(&a->d);
 	neigh_close(a->neigh);
 	if (a->mbufs != NULL)
