@@ -22,6 +22,7 @@ static struct fair_budget budget;
 static void *memory;
 static uint64_t ctr[8];
 static uint64_t sent[8], sent_bytes; /* by circuit; cells of others */
+static uint64_t next_ctr[8];         /* of what is sent, at least */
 static struct vx6_addr sent_to;
 
 static uint32_t id_of(unsigned circuit)
@@ -56,6 +57,7 @@ static int open_all(void **state)
 	(void)state;
 	memset(&budget, 0, sizeof(budget));
 	memset(sent, 0, sizeof(sent));
+	memset(next_ctr, 0, sizeof(next_ctr));
 	sent_bytes = 0;
 	assert_true(dp_node_open(&node, &ro));
 	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
@@ -95,6 +97,8 @@ static void look(void)
 			    f->link == 0);
 		if (f->half != 0) {
 			assert_in_range(c.circ, 900, 907);
+			assert_true(c.ctr >= next_ctr[c.circ - 900]);
+			next_ctr[c.circ - 900] = c.ctr + 1;
 			sent[c.circ - 900]++;
 			sent_bytes += f->len;
 			sent_to = f->peer;
@@ -325,6 +329,139 @@ static void a_worker_without_memory_knows_no_limits(void **state)
 	assert_int_equal(sent[0], 5);
 }
 
+/* ---- anything, in any order ---- */
+
+static struct {
+	uint32_t life[8]; /* of each circuit; even: it is there */
+	uint64_t arrived;
+	uint64_t rate, burst, since, bytes; /* the relay's, and from when on */
+} walk;
+
+static uint64_t dropped(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < VX6_STATUS_CNT; i++)
+		n += node.relay->n.drop[i];
+	return n;
+}
+
+static void another_life(unsigned circuit)
+{
+	uint32_t id = id_of(circuit) | walk.life[circuit] / 2 << ABI_IDX_BITS;
+	struct abi_half h;
+
+	if (walk.life[circuit]++ % 2 == 0) {
+		assert_int_equal(relay_half_remove(node.relay, id), VX6_OK);
+		return;
+	}
+	id += 1u << ABI_IDX_BITS;
+	h = dp_half(ABI_HALF_BACKWARD, id, 2, 1, 900 + circuit);
+	assert_int_equal(relay_half_add(node.relay, &h, node.now), VX6_OK);
+	ctr[circuit] = h.start_rx;
+	next_ctr[circuit] = 0;
+}
+
+static void any_limits(void)
+{
+	struct abi_limits l = {
+		.relay_rate = vx6_rand_below(&node.rnd, 3) * 400000,
+		.relay_burst = 8192,
+		.circuit_rate = vx6_rand_below(&node.rnd, 3) * 90000,
+		.circuit_burst = 4096,
+		.link_rate = vx6_rand_below(&node.rnd, 3) * 300000,
+		.queue = 1 + vx6_rand_below(&node.rnd, 60),
+		.circuit_queue = 1 + vx6_rand_below(&node.rnd, 30),
+	};
+
+	limit(l);
+	walk.rate = l.relay_rate;
+	walk.burst = l.relay_burst;
+	walk.since = node.now;
+	walk.bytes = sent_bytes;
+}
+
+static void some_arrive(unsigned circuit)
+{
+	unsigned n = 1 + vx6_rand_below(&node.rnd, 20);
+
+	/* they go in by the index alone, and by the circuit's life */
+	for (unsigned i = 0; i < n && node.port->pool_cnt > 64; i++) {
+		static const uint8_t text[TEXT] = { 1 };
+		const struct dp_cell c = { .ctr = ctr[circuit]++,
+					   .circ = id_of(circuit) |
+						   walk.life[circuit] / 2
+							   << ABI_IDX_BITS,
+					   .kind = VX6_KIND_DATA };
+		struct vx6_addr peer = dp_peer(2);
+		uint8_t p[VX6_CELL_MAX];
+
+		assert_true(port_mem_put(node.port, p,
+					 dp_raw(p, 2, &c, text, sizeof(text)),
+					 &peer));
+		walk.arrived++;
+	}
+}
+
+static void any_step(struct abi_link *l)
+{
+	unsigned what = vx6_rand_below(&node.rnd, 100);
+
+	if (what < 2) {
+		any_limits();
+	} else if (what < 4) {
+		another_life(vx6_rand_below(&node.rnd, 8));
+	} else if (what < 14) {
+		l->peer.port++;
+		assert_int_equal(relay_link_change(node.relay, l, node.now),
+				 VX6_OK);
+	} else if (what < 30) {
+		node.port->tx_room = what < 22 ? PORT_ROOM
+					       : vx6_rand_below(&node.rnd, 4);
+	} else if (what < 70) {
+		some_arrive(vx6_rand_below(&node.rnd, 8));
+	}
+}
+
+static void no_frame_is_lost_or_made_up(void **state)
+{
+	struct abi_link l = dp_link(1);
+	uint64_t gone[8] = { 0 };
+
+	(void)state;
+	memset(&walk, 0, sizeof(walk));
+	vx6_rand_seed(&node.rnd, (const uint8_t[32]){ 11 });
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t before = sent_bytes, all = 0;
+
+		any_step(&l);
+		turn(vx6_rand_below(&node.rnd, 3 * VX6_MS));
+		for (unsigned k = 0; k < 8; k++) {
+			all += sent[k];
+			/* what waited ended with its circuit */
+			if (walk.life[k] % 2 != 0)
+				assert_int_equal(sent[k], gone[k]);
+			gone[k] = sent[k];
+		}
+		assert_int_equal(walk.arrived,
+				 all + dropped() + worker->pace.fair.cnt);
+		/* what waited goes where the link is by now */
+		if (sent_bytes > before)
+			assert_int_equal(sent_to.port, l.peer.port);
+		if (walk.rate != 0)
+			assert_true(sent_bytes - walk.bytes <=
+				    walk.burst + 1 +
+					    (node.now - walk.since) / 1000 *
+						    walk.rate / 1000000 +
+					    walk.rate / 1000000);
+	}
+	assert_int_equal(ask().sent_bytes, sent_bytes);
+	assert_true(walk.arrived > 50000 && sent_bytes > 1000000);
+	assert_true(node.relay->n.drop[VX6_NO_CIRCUIT] > 100 &&
+		    node.relay->n.drop[VX6_RATE] > 100 &&
+		    node.relay->n.drop[VX6_CONGESTED] > 100);
+}
+
 #define P(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
 
 int main(void)
@@ -338,6 +475,7 @@ int main(void)
 		P(they_end_with_their_circuit),
 		P(the_end_loses_no_frame),
 		P(a_worker_without_memory_knows_no_limits),
+		P(no_frame_is_lost_or_made_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
