@@ -471,6 +471,9 @@ static enum vx6_status init_memory(struct af_xdp *a,
 
 	if (st != VX6_OK)
 		return st;
+	/* pinned anyway by the first socket: touched here and now it lies near
+	 * the worker (memory_prefer) */
+	(void)madvise(a->port.mem, a->port.map_len, MADV_POPULATE_WRITE);
 	a->owner = calloc(a->port.frame_cnt, sizeof(*a->owner));
 	a->head_len = a->links * sizeof(*a->head);
 	a->head = mmap(NULL, a->head_len, PROT_READ | PROT_WRITE,

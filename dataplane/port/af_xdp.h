@@ -64,14 +64,12 @@
 #define AF_XDP_IFS     XDP_IFS /* interfaces at once */
 #define AF_XDP_WORKERS 16u     /* ports beside each other */
 #define AF_XDP_SOCKS   16u     /* of one port at once */
-#define AF_XDP_QUEUES                                                          \
-	8u                  /* of one interface for each worker; its others are
-			   the kernel's */
-#define AF_XDP_NAME   16u   /* of an interface, with its NUL */
-#define AF_XDP_FRAMES 8192u /* in the pool by default: 16 MiB */
-#define AF_XDP_MTU    1280u /* below this no path of cells goes */
-#define AF_XDP_FDS    (2u * AF_XDP_WORKERS + 1u) /* on the control thread */
-#define AF_XDP_WHY    (XDP_WHY + 80u) /* a sentence, and what runs instead */
+#define AF_XDP_QUEUES  8u      /* of an interface, for each worker */
+#define AF_XDP_NAME    16u     /* of an interface, with its NUL */
+#define AF_XDP_FRAMES  8192u   /* in the pool by default: 16 MiB */
+#define AF_XDP_MTU     1280u   /* below this no path of cells goes */
+#define AF_XDP_FDS     (2u * AF_XDP_WORKERS + 1u) /* on the control thread */
+#define AF_XDP_WHY     (XDP_WHY + 80u) /* a sentence, and what runs instead */
 
 #define AF_XDP_BUSY_NS  (20 * VX6_MS)  /* before a busy queue is tried again */
 #define AF_XDP_BUSY     150u           /* so many times */

@@ -8,7 +8,8 @@
                      switch
 
 Every way through is tried with the same transfers: relays on AF_XDP, on
-sockets and in turn, over IPv6, over IPv4 and with relays that change it.
+sockets and in turn, of several workers on several queues, over IPv6, over
+IPv4 and with relays that change it.
 """
 import hashlib
 import os
@@ -27,13 +28,16 @@ CELL = 1472
 RELAYS = ["r1", "r2", "r3"]
 NODES = ["client"] + RELAYS + ["owner"]
 
-# families of each node, in their order on the path; backends of the relays
+# families of each node, in their order on the path; backends of the relays;
+# what else these are
+SEVERAL = {"queues": 4, "config": {"data": {"workers": 2}}}
 WAYS = {
     "xdp_v6": (["v6"] * 5, ["af_xdp"] * 3),
     "xdp_v4": (["v4"] * 5, ["af_xdp"] * 3),
     "xdp_mixed": (["v6", "both", "v4", "both", "v6"], ["af_xdp"] * 3),
     "udp_mixed": (["v4", "both", "v6", "both", "v4"], ["udp"] * 3),
     "in_turn": (["both"] * 5, ["af_xdp", "udp", "af_xdp"]),
+    "xdp_workers": (["both"] * 5, ["af_xdp"] * 3, SEVERAL),
 }
 
 
@@ -43,8 +47,9 @@ class Way:
 
     def __init__(self, name):
         self.name = name
-        self.families, backends = WAYS[name]
+        self.families, backends, *more = WAYS[name]
         self.backends = dict(zip(RELAYS, backends))
+        self.more = more[0] if more else {}
         self.lab = None
 
     def __enter__(self):
@@ -61,7 +66,7 @@ class Way:
     def make(self):
         nodes = {n: {"families": f} for n, f in zip(NODES, self.families)}
         for r in RELAYS:
-            nodes[r].update(relay=True, backend=self.backends[r])
+            nodes[r].update(relay=True, backend=self.backends[r], **self.more)
         self.lab = tap.once(lambda: Lab({"nodes": nodes}))()
         self.lab.up()
 
@@ -116,6 +121,14 @@ def every_cell_came_by(way, lab, before):
                  f"{r}: {by}")
 
 
+def each_worker_had_some(way, lab):
+    for r in RELAYS if way.more is SEVERAL else []:
+        for w in lab[r].api("stats")["dataplane"]["placement"]:
+            i = w["worker"]
+            tap.equal(w["queues"], [i, i + 2], f"{r}, worker {i}")
+            tap.true(w["rx_cells"] > 0 and w["tx_cells"] > 0, f"{r}: {w}")
+
+
 def download(way):
     with way as lab:
         with lab["owner"].inside():
@@ -131,6 +144,7 @@ def download(way):
             speed(way, "download", began)
         tap.equal(programs.file_digest(got), digest)
         every_cell_came_by(way, lab, before)
+        each_worker_had_some(way, lab)
         os.unlink(got)
 
 
