@@ -138,7 +138,8 @@ headers  := $(sort $(shell find dataplane controlplane config xdp benchmarks \
 dpdk_own := $(sort $(wildcard dataplane/port/dpdk/*.c))
 dpdk_all := $(dpdk_own) $(wildcard dataplane/base/*.c dataplane/net/*.c) \
 	$(filter-out %/dpdk_load.c %/mem.c %/udp.c %/xsk.c \
-	dataplane/port/af_xdp%,$(wildcard dataplane/port/*.c))
+	dataplane/port/af_xdp% dataplane/port/keeper%,\
+	$(wildcard dataplane/port/*.c))
 dpdk_has := $(shell pkg-config --exists libdpdk 2>/dev/null && echo 1)
 ifeq (,$(dpdk_has))
 $(info libdpdk is not found: the DPDK back end is left out (apt-get install libdpdk-dev))

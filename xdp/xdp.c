@@ -165,6 +165,12 @@ void xdp_close(struct xdp *x)
 	free(x);
 }
 
+void xdp_part(struct xdp *x)
+{
+	bpf_object__close(x->shared);
+	x->shared = NULL;
+}
+
 /* ---- interfaces ---- */
 
 static struct place *free_place(struct xdp *x)

@@ -73,6 +73,11 @@ VX6_NONNULL void xdp_detach(struct xdp *x, struct xdp_if *i);
 /* xdp_close detaches what is attached; NULL is harmless. */
 void xdp_close(struct xdp *x);
 
+/* xdp_part lets go of all descriptors, for a process whose child goes on with
+ * them.  Only xdp_links' memory and xdp_close are of use afterwards.  Nothing
+ * is attached then. */
+VX6_NONNULL void xdp_part(struct xdp *x);
+
 /* xdp_links is vx6_link, mapped: opts.links entries, all unused at first. */
 VX6_NONNULL struct vx6_xdp_link *xdp_links(struct xdp *x);
 

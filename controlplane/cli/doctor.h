@@ -36,7 +36,7 @@
 #define DOCTOR_CHECK    28u
 #define DOCTOR_TEXT     256u
 #define DOCTOR_NAME     32u
-#define DOCTOR_BOXES    2u
+#define DOCTOR_BOXES    3u /* vx6d, the data plane, its keeper */
 
 enum doctor_word { DOCTOR_UNKNOWN, DOCTOR_NO, DOCTOR_YES };
 

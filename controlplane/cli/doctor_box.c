@@ -13,6 +13,7 @@
 #define TABLE_LEN 65536u
 #define CALLS_MAX 256u
 #define HEADING   "# "
+#define KEEPER    "# system calls of vx6-dataplane's keeper"
 
 enum part { PART_NONE, PART_CALLS, PART_FILES, PART_CAPS };
 
@@ -84,13 +85,25 @@ void doctor_read_box(char *table, struct doctor_box *b)
 	b->calls = calls.cnt;
 }
 
+/* Where the table of another process of the same program begins. */
+static char *split(char *table)
+{
+	char *at = strstr(table, "\n" KEEPER);
+
+	if (at == NULL)
+		return NULL;
+	*at = '\0';
+	return at + 1;
+}
+
 static void ask(const struct config *cfg, const char *file,
-		struct doctor_box *b)
+		struct doctor_box *b, struct doctor_box *keeper)
 {
 	const char *argv[9] = { b->program, "--print-sandbox", "--state",
 				cfg->state, "--run",           cfg->run };
 	char path[CLI_PATH_TEXT], dir[PROGRAM_DIR];
 	static char table[TABLE_LEN];
+	char *second;
 
 	if (file != NULL) {
 		argv[6] = "--config";
@@ -102,6 +115,12 @@ static void ask(const struct config *cfg, const char *file,
 	}
 	if (!program_ask(path, argv, ASK_MS, table, sizeof(table)))
 		return;
+	second = split(table);
+	if (second != NULL) {
+		doctor_read_box(second, keeper);
+		keeper->program = "keeper";
+		keeper->told = DOCTOR_YES;
+	}
 	doctor_read_box(table, b);
 	b->told = b->calls > 0 ? DOCTOR_YES : DOCTOR_UNKNOWN;
 }
@@ -113,7 +132,7 @@ void doctor_look_boxes(const struct config *cfg, const char *file,
 	f->filters = sandbox_filters() ? DOCTOR_YES : DOCTOR_NO;
 	f->box[0].program = "vx6d";
 	f->box[1].program = cfg->data.enabled ? "vx6-dataplane" : NULL;
-	for (unsigned i = 0; i < DOCTOR_BOXES; i++)
+	for (unsigned i = 0; i < 2; i++)
 		if (f->box[i].program != NULL)
-			ask(cfg, file, &f->box[i]);
+			ask(cfg, file, &f->box[i], &f->box[2]);
 }

@@ -464,10 +464,10 @@ uint32_t af_xdp_in_kernel(const struct port *p)
 /* ---- open ---- */
 
 static enum vx6_status init_memory(struct af_xdp *a,
-				   const struct port_opts *opts)
+				   const struct port_opts *opts, bool shared)
 {
 	uint32_t frames = opts->frames != 0 ? opts->frames : AF_XDP_FRAMES;
-	enum vx6_status st = port_pool_init(&a->port, frames);
+	enum vx6_status st = port_pool_init(&a->port, frames, shared);
 
 	if (st != VX6_OK)
 		return st;
@@ -498,7 +498,7 @@ static enum vx6_status open_neigh(struct af_xdp *a, char *why)
 static enum vx6_status init_all(struct af_xdp *a, const struct port_opts *opts,
 				const struct af_xdp_opts *xo, char *why)
 {
-	enum vx6_status st = init_memory(a, opts);
+	enum vx6_status st = init_memory(a, opts, xo->keeper != NULL);
 
 	if (st == VX6_OK)
 		st = dgram_open(&a->d, &a->port, opts);
@@ -506,9 +506,7 @@ static enum vx6_status init_all(struct af_xdp *a, const struct port_opts *opts,
 		st = af_xdp_host_open(&a->host, &a->port.at, xo, why);
 	if (st == VX6_OK)
 		st = open_neigh(a, why);
-	if (st == VX6_OK)
-		af_xdp_host_join(a->host, a);
-	return st;
+	return st == VX6_OK ? af_xdp_host_join(a->host, a, why) : st;
 }
 
 enum vx6_status port_open_af_xdp(struct port **out,

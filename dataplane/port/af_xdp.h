@@ -44,6 +44,9 @@
  * Whose a frame is, is written in a table, a byte each: what a socket's
  * rings held when it ended comes back to the pool.
  *
+ * The host's privileges may be another process's, so that the one that has
+ * the cells gives up its own (keeper.h).
+ *
  * What an operator should know is said by `say`, one sentence each, once.
  *
  * Threads: rx, tx, link and fds are the worker's; open and close nobody
@@ -68,7 +71,7 @@
 #define AF_XDP_NAME    16u     /* of an interface, with its NUL */
 #define AF_XDP_FRAMES  8192u   /* in the pool by default: 16 MiB */
 #define AF_XDP_MTU     1280u   /* below this no path of cells goes */
-#define AF_XDP_FDS     (2u * AF_XDP_WORKERS + 1u) /* on the control thread */
+#define AF_XDP_FDS     (2u * AF_XDP_WORKERS + 2u) /* on the control thread */
 #define AF_XDP_WHY     (XDP_WHY + 80u) /* a sentence, and what runs instead */
 
 #define AF_XDP_BUSY_NS  (20 * VX6_MS)  /* before a busy queue is tried again */
@@ -77,6 +80,8 @@
 #define AF_XDP_QUIET_NS (1 * VX6_SEC)  /* a zero-copy driver is done by then */
 
 _Static_assert(PORT_FDS >= AF_XDP_SOCKS + 1, "each socket, and the kernel's");
+
+struct sandbox; /* dataplane/sandbox/sandbox.h */
 
 struct af_xdp_opts {
 	char interface[AF_XDP_IFS][AF_XDP_NAME];
@@ -88,6 +93,8 @@ struct af_xdp_opts {
 	uint32_t links;                /* indices 1..links-1 */
 	uint64_t shake_ns, shake_most; /* as xdp/abi.h has them */
 	bool no_dispatcher;
+	const struct sandbox *keeper; /* of a process that keeps the privileges
+					 (keeper.h); NULL: this one does */
 	/* one sentence for people; about an interface, or "" */
 	void (*say)(void *ctx, bool warn, const char *event,
 		    const char *interface, const char *text);
@@ -96,7 +103,8 @@ struct af_xdp_opts {
 
 /* port_open_af_xdp opens a worker's port: the socket and netlink, and the
  * first of them the classifier.  The others are opened beside the first, in
- * order and with the same xo; the last tries the interfaces once.  Interfaces
+ * order and with the same xo; the last makes the keeper, before there is a
+ * second thread, and tries the interfaces once.  Interfaces
  * that cannot be had are no failure: they are said, and tried again.  VX6_SYS
  * with errno where the socket cannot be had, why empty: as port_open_udp.
  * Otherwise with a sentence in why, as xdp_open: this host or user cannot
@@ -115,6 +123,10 @@ VX6_NONNULL unsigned af_xdp_fds(const struct port *p, int fd[AF_XDP_FDS]);
 VX6_NONNULL bool af_xdp_step(struct port *p, uint64_t now_ns);
 VX6_NONNULL uint64_t af_xdp_due_ns(const struct port *p);
 
+/* af_xdp_lost: the keeper has ended, and nothing can be taken any more: end,
+ * and be started again. */
+VX6_MUST_CHECK VX6_NONNULL bool af_xdp_lost(const struct port *p);
+
 /* af_xdp_settled is false while an interface of the host waits for a worker,
  * or for a queue that is busy: soon it will work, or be refused. */
 VX6_NONNULL bool af_xdp_settled(const struct port *p);
@@ -132,6 +144,7 @@ struct af_xdp_state {
 	unsigned interface_cnt;
 	char why[AF_XDP_WHY]; /* about one that does not; "": all do */
 	uint64_t counts[VX6_XDP_REASON_CNT]; /* of the classifier */
+	uint64_t refused; /* by the keeper: asked for and not allowed */
 };
 
 /* af_xdp_describe tells how things are with the host; af_xdp_queues which

@@ -221,12 +221,17 @@ static const char *no_sock(const struct af_xdp_host *h, const struct iface *i,
 	return why;
 }
 
+static struct rights_umem umem_of(const struct af_xdp *a)
+{
+	return (struct rights_umem){ a->port.mem, a->port.map_len,
+				     NET_FRAME_LEN };
+}
+
 /* Opens the next queue's socket, in the port of its worker; false: not now. */
 static bool open_queue(struct af_xdp_host *h, struct iface *i)
 {
 	struct af_xdp *a = h->port[i->opened % h->ports];
-	const struct rights_umem mem = { a->port.mem, a->port.map_len,
-					 NET_FRAME_LEN };
+	const struct rights_umem mem = umem_of(a);
 	struct sock *s = free_sock(a);
 	char why[XDP_WHY];
 
@@ -582,7 +587,14 @@ unsigned af_xdp_fds(const struct port *p, int fd[AF_XDP_FDS])
 	for (unsigned k = 0; k < h->ports; k++)
 		n += neigh_fds(h->port[k]->neigh, fd + n);
 	fd[n++] = h->said_fd;
+	if (rights_fd(h->rights) >= 0)
+		fd[n++] = rights_fd(h->rights);
 	return n;
+}
+
+bool af_xdp_lost(const struct port *p)
+{
+	return rights_lost(af_xdp_const(p)->host->rights);
 }
 
 void af_xdp_describe(const struct port *p, struct af_xdp_state *st)
@@ -611,6 +623,7 @@ void af_xdp_describe(const struct port *p, struct af_xdp_state *st)
 			 "in data.interfaces; meanwhile cells go by the UDP "
 			 "socket");
 	rights_counts(h->rights, st->counts);
+	st->refused = rights_refused(h->rights);
 }
 
 uint64_t af_xdp_queues(const struct port *p)
@@ -715,8 +728,29 @@ void af_xdp_host_close(struct af_xdp_host *h)
 	free(h);
 }
 
-void af_xdp_host_join(struct af_xdp_host *h, struct af_xdp *a)
+/* All frames are there, no interface is attached, and nobody was heard. */
+static enum vx6_status keep(struct af_xdp_host *h, char *why)
 {
+	struct rights_law law = { .interface_cnt = h->o.interface_cnt,
+				  .area_cnt = h->ports,
+				  .copy = h->o.mode != XSK_ZEROCOPY,
+				  .zerocopy = h->o.mode != XSK_COPY,
+				  .say = h->o.say,
+				  .ctx = h->o.ctx };
+
+	if (h->o.keeper == NULL)
+		return VX6_OK;
+	memcpy(law.interface, h->o.interface, sizeof(law.interface));
+	for (unsigned k = 0; k < h->ports; k++)
+		law.area[k] = umem_of(h->port[k]);
+	return rights_keep(h->rights, &law, h->o.keeper, why);
+}
+
+enum vx6_status af_xdp_host_join(struct af_xdp_host *h, struct af_xdp *a,
+				 char why[XDP_WHY])
+{
+	enum vx6_status st;
+
 	a->host = h;
 	a->worker = h->ports;
 	a->workers = h->o.workers;
@@ -725,8 +759,12 @@ void af_xdp_host_join(struct af_xdp_host *h, struct af_xdp *a)
 	for (unsigned k = 0; k < AF_XDP_SOCKS; k++)
 		a->sock[k].worker = (uint8_t)a->worker;
 	h->port[h->ports++] = a;
-	if (h->ports == h->o.workers)
+	if (h->ports < h->o.workers)
+		return VX6_OK;
+	st = keep(h, why);
+	if (st == VX6_OK)
 		step(h, vx6_now_ns()); /* nobody is there to be woken */
+	return st;
 }
 
 void af_xdp_host_leave(struct af_xdp *a)

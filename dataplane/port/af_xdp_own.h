@@ -8,6 +8,7 @@
  *     af_xdp_host.c    the host's part, the control thread's: interfaces, and
  *                      which queue of them is in which worker's socket
  *     af_xdp_rights.c  the steps of it that need privilege
+ *     keeper.c         a process that has it
  *
  *     host --+--> port of worker 0: sock[] state, asked --> worker 0
  *            +--> port of worker 1: sock[] state, asked --> worker 1
@@ -134,14 +135,15 @@ af_xdp_const(const struct port *p)
 VX6_NONNULL void af_xdp_meet(struct af_xdp *a);
 
 /* af_xdp_host_open: as port_open_af_xdp; closed by the port that made it.
- * af_xdp_host_join gives it a port, and with the last of them the first
- * step; af_xdp_host_leave takes the port's sockets back, for the end: its
+ * af_xdp_host_join gives it a port, and with the last of them the keeper and
+ * the first step; af_xdp_host_leave takes the port's sockets back, for the end: its
  * worker works no more. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 af_xdp_host_open(struct af_xdp_host **out, const struct vx6_addr *at,
 		 const struct af_xdp_opts *xo, char why[XDP_WHY]);
 void af_xdp_host_close(struct af_xdp_host *h);
-VX6_NONNULL void af_xdp_host_join(struct af_xdp_host *h, struct af_xdp *a);
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+af_xdp_host_join(struct af_xdp_host *h, struct af_xdp *a, char why[XDP_WHY]);
 VX6_NONNULL void af_xdp_host_leave(struct af_xdp *a);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dataplane/port/keeper.h"
 #include "dataplane/port/xsk.h"
 
 #ifndef SOL_XDP
@@ -21,6 +22,9 @@
 struct rights {
 	struct xdp *xdp;
 	struct xdp_if *at[XDP_IFS]; /* by slot; NULL = none */
+	int keeper;                 /* who does it; -1: we do */
+	struct rights_law law;      /* of the keeper */
+	uint64_t refused;
 };
 
 enum vx6_status rights_open(struct rights **out, const struct xdp_opts *o,
@@ -32,6 +36,7 @@ enum vx6_status rights_open(struct rights **out, const struct xdp_opts *o,
 	*out = NULL;
 	if (r == NULL)
 		return VX6_NO_MEMORY;
+	r->keeper = -1;
 	st = xdp_open(&r->xdp, o, why);
 	if (st != VX6_OK) {
 		free(r);
@@ -45,6 +50,8 @@ void rights_close(struct rights *r)
 {
 	if (r == NULL)
 		return;
+	if (r->keeper >= 0)
+		keeper_end(r->keeper);
 	xdp_close(r->xdp);
 	free(r);
 }
@@ -54,22 +61,29 @@ struct vx6_xdp_link *rights_links(const struct rights *r)
 	return xdp_links(r->xdp);
 }
 
-void rights_counts(const struct rights *r, uint64_t out[VX6_XDP_REASON_CNT])
+void rights_counts(struct rights *r, uint64_t out[VX6_XDP_REASON_CNT])
 {
-	xdp_counts(r->xdp, out);
+	if (r->keeper >= 0)
+		keeper_counts(r->keeper, out, &r->refused);
+	else
+		xdp_counts(r->xdp, out);
 }
 
 enum vx6_status rights_locals(struct rights *r, const struct vx6_addr a[],
 			      unsigned n)
 {
-	return xdp_local_set(r->xdp, a, n);
+	return r->keeper >= 0 ? keeper_locals(r->keeper, a, n)
+			      : xdp_local_set(r->xdp, a, n);
 }
 
 enum vx6_status rights_attach(struct rights *r, unsigned slot, unsigned ifindex,
 			      struct rights_if *is, char why[XDP_WHY])
 {
-	enum vx6_status st = xdp_attach(r->xdp, ifindex, &r->at[slot], why);
+	enum vx6_status st;
 
+	if (r->keeper >= 0)
+		return keeper_attach(r->keeper, slot, ifindex, is, why);
+	st = xdp_attach(r->xdp, ifindex, &r->at[slot], why);
 	if (st == VX6_OK)
 		is->dispatcher = r->at[slot]->dispatcher;
 	return st;
@@ -77,6 +91,10 @@ enum vx6_status rights_attach(struct rights *r, unsigned slot, unsigned ifindex,
 
 void rights_detach(struct rights *r, unsigned slot)
 {
+	if (r->keeper >= 0) {
+		keeper_detach(r->keeper, slot);
+		return;
+	}
 	xdp_detach(r->xdp, r->at[slot]);
 	r->at[slot] = NULL;
 }
@@ -84,6 +102,16 @@ void rights_detach(struct rights *r, unsigned slot)
 static bool set(int fd, int name, const void *v, socklen_t len)
 {
 	return setsockopt(fd, SOL_XDP, name, v, len) == 0;
+}
+
+/* The keeper has the areas that there were, by their numbers. */
+static int kept_sock(const struct rights *r, const struct rights_umem *m)
+{
+	for (unsigned i = 0; i < r->law.area_cnt; i++)
+		if (r->law.area[i].mem == m->mem)
+			return keeper_sock(r->keeper, i);
+	errno = EINVAL;
+	return -1;
 }
 
 int rights_sock(struct rights *r, const struct rights_umem *m)
@@ -94,9 +122,11 @@ int rights_sock(struct rights *r, const struct rights_umem *m)
 	const uint32_t fill = XSK_FILL, comp = XSK_COMP, rx = XSK_RX,
 		       tx = XSK_TX;
 	const int sndbuf = SNDBUF;
-	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int fd;
 
-	(void)r;
+	if (r->keeper >= 0)
+		return kept_sock(r, m);
+	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf,
@@ -126,17 +156,50 @@ bool rights_bind(struct rights *r, int fd, const struct rights_queue *q)
 		.sxdp_queue_id = q->queue
 	};
 
-	(void)r;
+	if (r->keeper >= 0)
+		return keeper_bind(r->keeper, q);
 	return bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
 bool rights_enter(struct rights *r, unsigned slot, uint32_t queue, int fd)
 {
+	if (r->keeper >= 0)
+		return keeper_enter(r->keeper, slot, queue, fd);
 	return bpf_map_update_elem(r->at[slot]->xsk_map, &queue, &fd,
 				   BPF_ANY) == 0;
 }
 
 void rights_leave(struct rights *r, unsigned slot, uint32_t queue)
 {
-	(void)bpf_map_delete_elem(r->at[slot]->xsk_map, &queue);
+	if (r->keeper >= 0)
+		keeper_leave(r->keeper, slot, queue);
+	else
+		(void)bpf_map_delete_elem(r->at[slot]->xsk_map, &queue);
+}
+
+enum vx6_status rights_keep(struct rights *r, const struct rights_law *law,
+			    const struct sandbox *box, char why[XDP_WHY])
+{
+	enum vx6_status st;
+
+	r->law = *law;
+	st = keeper_start(&r->keeper, r, &r->law, box, why);
+	if (st == VX6_OK)
+		xdp_part(r->xdp);
+	return st;
+}
+
+int rights_fd(const struct rights *r)
+{
+	return r->keeper;
+}
+
+bool rights_lost(const struct rights *r)
+{
+	return r->keeper >= 0 && keeper_is_gone(r->keeper);
+}
+
+uint64_t rights_refused(const struct rights *r)
+{
+	return r->refused;
 }

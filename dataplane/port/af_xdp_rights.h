@@ -12,13 +12,15 @@
  *     rights_enter, _leave       its place in the interface's map
  *
  * What goes in and comes out is plain data and descriptors, so whoever has
- * the privilege need not be who has the cells.  Between rights_sock and
+ * the privilege need not be who has the cells: after rights_keep all of this
+ * is done by a process of its own (keeper.h), and the caller needs no
+ * privilege any more.  Between rights_sock and
  * rights_bind the rings are mapped, by their user: the kernel maps none of a
  * socket that is bound.
  *
  * An interface is called by its slot, which is the caller's to choose.
  * Ownership: descriptors from rights_sock are the caller's.
- * Threads: one; rights_counts on any. */
+ * Threads: one. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +31,11 @@
 #include "dataplane/base/status.h"
 #include "xdp/xdp.h"
 
+#define RIGHTS_AREAS 16u /* of frames */
+#define RIGHTS_NAME  16u /* of an interface, with its NUL */
+
 struct rights;
+struct sandbox; /* dataplane/sandbox/sandbox.h */
 
 /* rights_open: as xdp_open.  rights_close detaches what is attached; NULL is
  * harmless. */
@@ -39,7 +45,7 @@ void rights_close(struct rights *r);
 
 /* rights_links is the memory of xdp_links, rights_counts as xdp_counts. */
 VX6_NONNULL struct vx6_xdp_link *rights_links(const struct rights *r);
-VX6_NONNULL void rights_counts(const struct rights *r,
+VX6_NONNULL void rights_counts(struct rights *r,
 			       uint64_t out[VX6_XDP_REASON_CNT]);
 
 /* rights_locals: as xdp_local_set. */
@@ -60,7 +66,7 @@ VX6_NONNULL void rights_detach(struct rights *r, unsigned slot);
 /* rights_sock makes a socket over memory of frames, with its four rings; -1
  * with errno.  rights_bind gives it a queue; false with errno. */
 struct rights_umem {
-	void *mem;
+	void *mem; /* shared with children, where rights_keep is called */
 	size_t len;
 	uint32_t chunk; /* of one frame */
 };
@@ -78,5 +84,34 @@ VX6_MUST_CHECK VX6_NONNULL bool rights_bind(struct rights *r, int fd,
 VX6_MUST_CHECK VX6_NONNULL bool rights_enter(struct rights *r, unsigned slot,
 					     uint32_t queue, int fd);
 VX6_NONNULL void rights_leave(struct rights *r, unsigned slot, uint32_t queue);
+
+/* ---- by another process ---- */
+
+/* What may be asked of it: interfaces by name (none: any Ethernet), frames,
+ * ways to bind.  say is as af_xdp_opts has it, called in that process. */
+struct rights_law {
+	char interface[XDP_IFS][RIGHTS_NAME];
+	unsigned interface_cnt;
+	struct rights_umem area[RIGHTS_AREAS];
+	unsigned area_cnt;
+	bool copy, zerocopy;
+	void (*say)(void *ctx, bool warn, const char *event,
+		    const char *interface, const char *text);
+	void *ctx;
+};
+
+/* rights_keep hands all of it to a process of box, while no interface is
+ * attached and there is one thread; what is called afterwards is asked of it.
+ * Failures as keeper_start's.  rights_fd becomes readable when that process
+ * ends, -1: there is none; rights_lost: it has. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+rights_keep(struct rights *r, const struct rights_law *law,
+	    const struct sandbox *box, char why[XDP_WHY]);
+VX6_NONNULL int rights_fd(const struct rights *r);
+VX6_MUST_CHECK VX6_NONNULL bool rights_lost(const struct rights *r);
+
+/* rights_refused is how often it was asked for what the law does not allow,
+ * as rights_counts was told last. */
+VX6_NONNULL uint64_t rights_refused(const struct rights *r);
 
 #endif

@@ -99,7 +99,7 @@ enum vx6_status port_open_mem(struct port **out, const struct port_opts *opts)
 	if (m == NULL)
 		return VX6_NO_MEMORY;
 	*m = (struct mem){ .port.ops = &mem_ops, .port.at = opts->bind };
-	st = port_pool_init(&m->port, opts->frames);
+	st = port_pool_init(&m->port, opts->frames, false);
 	if (st != VX6_OK) {
 		free(m);
 		return st;

@@ -7,7 +7,7 @@
 #define FRAMES_MAX      (1u << 20)
 #define LINK_INDEX_MASK 0xffffffu /* PROTOCOL.md 2: bytes 1 to 3 */
 
-enum vx6_status port_pool_init(struct port *p, uint32_t frames)
+enum vx6_status port_pool_init(struct port *p, uint32_t frames, bool shared)
 {
 	if (frames == 0)
 		frames = PORT_FRAMES;
@@ -16,7 +16,8 @@ enum vx6_status port_pool_init(struct port *p, uint32_t frames)
 	p->unit = NET_FRAME_LEN;
 	p->map_len = (size_t)frames * NET_FRAME_LEN;
 	p->mem = mmap(NULL, p->map_len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		      (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1,
+		      0);
 	if (p->mem == MAP_FAILED) {
 		p->mem = NULL;
 		return VX6_NO_MEMORY;

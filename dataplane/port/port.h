@@ -184,9 +184,10 @@ VX6_MUST_CHECK VX6_NONNULL struct net_frame *port_mem_get(struct port *p);
 
 /* ---- for back ends ---- */
 
-/* port_pool_init makes the pool of a port; port_pool_free ends it. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status port_pool_init(struct port *p,
-							  uint32_t frames);
+/* port_pool_init makes the pool of a port; port_pool_free ends it.  shared:
+ * children of this process have the same bytes. */
+VX6_MUST_CHECK VX6_NONNULL enum vx6_status
+port_pool_init(struct port *p, uint32_t frames, bool shared);
 VX6_NONNULL void port_pool_free(struct port *p);
 
 #endif

@@ -57,7 +57,7 @@ enum vx6_status port_open_udp(struct port **out, const struct port_opts *opts)
 	if (u == NULL)
 		return VX6_NO_MEMORY;
 	*u = (struct udp){ .port.ops = &udp_ops, .d.sock.fd = -1 };
-	st = port_pool_init(&u->port, opts->frames);
+	st = port_pool_init(&u->port, opts->frames, false);
 	if (st == VX6_OK)
 		st = dgram_open(&u->d, &u->port, opts);
 	if (st != VX6_OK) {

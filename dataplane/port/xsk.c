@@ -21,6 +21,8 @@ static bool map_ring(const struct xsk *x, struct xsk_ring *r, uint32_t cnt,
 		   MAP_SHARED | MAP_POPULATE, x->fd, where);
 	if (map == MAP_FAILED)
 		return false;
+	/* a child's mapping would hold the queue after we closed it */
+	(void)madvise(map, r->map_len, MADV_DONTFORK);
 	r->map = map;
 	r->producer = (_Atomic uint32_t *)(void *)(map + off->producer);
 	r->consumer = (_Atomic uint32_t *)(void *)(map + off->consumer);

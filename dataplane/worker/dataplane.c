@@ -55,6 +55,7 @@ struct dp {
 	bool steered;  /* the kernel knows whose socket a cell is for */
 	char path[sizeof(((struct dp_options *)NULL)->run) + 20];
 	struct dpdk_side dpdk;
+	struct sandbox keeper; /* of the process that keeps AF_XDP's rights */
 	char why[ABI_WHY_LEN]; /* why af_xdp became udp; "": it did not */
 	struct control c;
 };
@@ -159,12 +160,14 @@ static enum vx6_status open_af_xdp(struct dp *dp, unsigned k,
 		.mode = dp->o.xdp_copy,
 		.workers = dp->workers,
 		.links = dp->place[0].relay.opts.links_max,
+		.keeper = dp->o.sandbox ? &dp->keeper : NULL,
 		.say = say_xdp,
 		.ctx = dp,
 	};
 	char no[XDP_WHY];
 	enum vx6_status st;
 
+	dp->keeper = dp_sandbox_keeper(dp->o.json);
 	memcpy(xo.interface, dp->o.interface, sizeof(xo.interface));
 	memcpy(xo.control_port, dp->o.control, sizeof(xo.control_port));
 	if (dp->o.prefix_packets > 0) {
@@ -671,7 +674,8 @@ static void settle(struct dp *dp)
 	}
 }
 
-static void serve(struct dp *dp, int stop_fd)
+/* VX6_CLOSED: who keeps AF_XDP's rights is gone. */
+static enum vx6_status serve(struct dp *dp, int stop_fd)
 {
 	struct pollfd p[CONTROL_FDS + PORT_POLLS + 1];
 
@@ -683,7 +687,9 @@ static void serve(struct dp *dp, int stop_fd)
 		(void)poll(p, n + 1,
 			   port_timeout_ms(dp, control_timeout_ms(&dp->c)));
 		if (p[n].revents != 0)
-			return;
+			return VX6_OK;
+		if (af_xdp_is(main_port(dp)) && af_xdp_lost(main_port(dp)))
+			return VX6_CLOSED;
 		port_step(dp);
 		control_step(&dp->c, vx6_now_ns());
 	}
@@ -691,12 +697,10 @@ static void serve(struct dp *dp, int stop_fd)
 
 static void say_sandbox(const struct dp *dp, const struct sandbox_is *is)
 {
-	bool none = !af_xdp_is(main_port(dp));
 	char version[LOG_NUM];
 
-	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities",
-		none ? "none" : "of af_xdp", "filter",
-		is->filter ? "yes" : "no", "landlock",
+	log_say(dp->log, LOG_INFO, "sandbox", "on", "capabilities", "none",
+		"filter", is->filter ? "yes" : "no", "landlock",
 		log_num(version, (uint64_t)is->landlock), "root",
 		is->empty_root ? "empty" : "the host's", LOG_END);
 	if (!is->filter || is->landlock == 0)
@@ -765,9 +769,15 @@ enum vx6_status dp_run(struct dp *dp, int stop_fd, char why[DP_WHY])
 	for (unsigned k = 0; k < dp->workers; k++)
 		say_place(dp, k);
 	manager_tell(dp->manager_fd, "READY=1");
-	serve(dp, stop_fd);
+	st = serve(dp, stop_fd);
+	if (st != VX6_OK)
+		snprintf(
+			why, DP_WHY,
+			"the process that keeps AF_XDP's privileges has ended: "
+			"no interface can be taken without it; vx6-dataplane "
+			"must be started again");
 	manager_tell(dp->manager_fd, "STOPPING=1");
 	stop_workers(dp);
 	say_stop(dp);
-	return VX6_OK;
+	return st;
 }

@@ -34,26 +34,42 @@ static int fail(const char *why, int status)
 }
 
 /* With DPDK's object in the process, as it will be. */
-static int test_sandbox(const struct sandbox *s, enum config_backend backend)
+static int test_sandbox(const struct sandbox *s, const struct sandbox *keeper,
+			enum config_backend backend)
 {
+	bool ok;
 	char why[DPDK_WHY];
 
 	if (backend == CONFIG_BACKEND_DPDK && dpdk_load(NULL, why) == NULL)
 		return fail(why, 1);
-	return sandbox_test(s, dp_sandbox_may(backend), stdout) ? 0 : 1;
+	ok = sandbox_test(s, dp_sandbox_may(), stdout);
+	if (backend == CONFIG_BACKEND_AF_XDP) {
+		puts("# the keeper");
+		ok &= sandbox_test(keeper, dp_sandbox_keeper_may(), stdout);
+	}
+	return ok ? 0 : 1;
+}
+
+static void print_sandbox(const struct sandbox *s, const struct sandbox *keeper,
+			  enum config_backend backend)
+{
+	sandbox_print(s, stdout);
+	if (backend == CONFIG_BACKEND_AF_XDP)
+		sandbox_print(keeper, stdout);
 }
 
 /* What is asked of the program and not of a data plane; -1: nothing. */
 static int only_asked(const struct dp_options *o)
 {
-	const struct sandbox s = dp_sandbox(o->json, o->backend);
+	const struct sandbox s = dp_sandbox(o->json, o->backend),
+			     keeper = dp_sandbox_keeper(o->json);
 
 	if (o->help)
 		fputs(dp_options_help(), stdout);
 	else if (o->print_sandbox)
-		sandbox_print(&s, stdout);
+		print_sandbox(&s, &keeper, o->backend);
 	else if (o->test_sandbox)
-		return test_sandbox(&s, o->backend);
+		return test_sandbox(&s, &keeper, o->backend);
 	else
 		return -1;
 	return 0;

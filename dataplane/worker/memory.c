@@ -135,6 +135,8 @@ enum vx6_status memory_take(struct memory *m, size_t len, int node)
 	}
 	bind_to(m->at, m->len, node);
 	(void)madvise(m->at, m->len, MADV_DONTDUMP);
+	/* a child would make us copy each page, large ones in small parts */
+	(void)madvise(m->at, m->len, MADV_DONTFORK);
 	return VX6_OK;
 }
 

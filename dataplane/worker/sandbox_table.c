@@ -43,6 +43,14 @@ static const struct sandbox_call call[] = {
 
 /* clang-format off */
 static const struct sandbox_call xdp_call[] = {
+	CALL(getsockopt, "where a socket's rings are", ARG(1, SOL_XDP), ARG(2, XDP_MMAP_OFFSETS)),
+};
+
+/* What the keeper does for it. */
+static const struct sandbox_call keeper_call[] = {
+	CALL(recvmsg, "what is asked of it; netlink's answers"),
+	CALL(sendmsg, "its answers"),
+	CALL(sendto, "netlink's questions"),
 	/* the classifier before an interface, by libbpf and libxdp */
 	CALL(bpf, "maps, programs, links"),
 	CALL(memfd_create, "libbpf keeps a place for a map's descriptor", ARG(1, MFD_CLOEXEC)),
@@ -59,6 +67,8 @@ static const struct sandbox_call xdp_call[] = {
 	CALL(ioctl, "the name of an interface", ARG(1, SIOCGIFNAME)),
 	CALL(ioctl, "its MTU", ARG(1, SIOCGIFMTU)),
 	CALL(ioctl, "its number", ARG(1, SIOCGIFINDEX)),
+	CALL(ioctl, "is it Ethernet?", ARG(1, SIOCGIFHWADDR)),
+	CALL(ioctl, "is it lo?", ARG(1, SIOCGIFFLAGS)),
 	CALL(uname, "libbpf: which kernel is it?"),
 	CALL(prlimit64, "libbpf: memory that may be locked", ARG(0, 0), ARG(1, RLIMIT_MEMLOCK)),
 	/* its sockets */
@@ -69,7 +79,6 @@ static const struct sandbox_call xdp_call[] = {
 	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_UMEM_COMPLETION_RING)),
 	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_RX_RING)),
 	CALL(setsockopt, "frames and rings", ARG(1, SOL_XDP), ARG(2, XDP_TX_RING)),
-	CALL(getsockopt, "where the rings are", ARG(1, SOL_XDP), ARG(2, XDP_MMAP_OFFSETS)),
 	/* files of libbpf and libxdp: Landlock's */
 	CALL(openat, "libxdp's dispatcher, its place and lock"),
 	CALL(open, "as openat"),
@@ -96,7 +105,7 @@ static const struct sandbox_call xdp_call[] = {
 	CALL(geteuid, "libelf, libxdp: who are we?"),
 };
 
-static const struct sandbox_place xdp_place[] = {
+static const struct sandbox_place keeper_place[] = {
 	{ "/sys/fs/bpf", "libxdp's pins", SANDBOX_TREE },
 	{ "/sys/kernel/btf", "the kernel's types", SANDBOX_READ },
 	{ "/sys/devices/system/cpu", "how many CPUs?", SANDBOX_READ },
@@ -104,7 +113,7 @@ static const struct sandbox_place xdp_place[] = {
 	{ "/proc/self", "libbpf: what a descriptor is", SANDBOX_READ },
 };
 
-static const struct sandbox_cap xdp_cap[] = {
+static const struct sandbox_cap keeper_cap[] = {
 	KEEP(NET_ADMIN, "the classifier before an interface; the socket's room"),
 	KEEP(NET_RAW, "a socket on a queue"),
 	KEEP(BPF, "maps and programs"),
@@ -143,16 +152,6 @@ static void add_dpdk(struct sandbox *s)
 	s->never_cnt = VX6_COUNT(dpdk_never);
 }
 
-static void add_xdp(struct sandbox *s)
-{
-	s->more = xdp_call;
-	s->more_cnt = VX6_COUNT(xdp_call);
-	s->place = xdp_place;
-	s->place_cnt = VX6_COUNT(xdp_place);
-	s->cap = xdp_cap;
-	s->cap_cnt = VX6_COUNT(xdp_cap);
-}
-
 struct sandbox dp_sandbox(bool json, enum config_backend backend)
 {
 	struct sandbox s = { .who = "vx6-dataplane",
@@ -163,15 +162,35 @@ struct sandbox dp_sandbox(bool json, enum config_backend backend)
 
 	switch (backend) {
 	case CONFIG_BACKEND_UDP: s.empty_root = true; break;
-	case CONFIG_BACKEND_AF_XDP: add_xdp(&s); break;
+	case CONFIG_BACKEND_AF_XDP:
+		s.empty_root = true;
+		s.more = xdp_call;
+		s.more_cnt = VX6_COUNT(xdp_call);
+		break;
 	case CONFIG_BACKEND_DPDK: add_dpdk(&s); break;
 	}
 	return s;
 }
 
-uint64_t dp_sandbox_may(enum config_backend backend)
+struct sandbox dp_sandbox_keeper(bool json)
 {
-	uint64_t may = SANDBOX_SANITIZED ? sandbox_sanitized() : 0;
+	return (struct sandbox){ .who = "vx6-dataplane's keeper",
+				 .call = keeper_call,
+				 .call_cnt = VX6_COUNT(keeper_call),
+				 .place = keeper_place,
+				 .place_cnt = VX6_COUNT(keeper_place),
+				 .cap = keeper_cap,
+				 .cap_cnt = VX6_COUNT(keeper_cap),
+				 .json = json,
+				 .log_fd = STDERR_FILENO };
+}
 
-	return backend == CONFIG_BACKEND_AF_XDP ? may | SANDBOX_BIT(bpf) : may;
+uint64_t dp_sandbox_may(void)
+{
+	return SANDBOX_SANITIZED ? sandbox_sanitized() : 0;
+}
+
+uint64_t dp_sandbox_keeper_may(void)
+{
+	return dp_sandbox_may() | SANDBOX_BIT(bpf);
 }

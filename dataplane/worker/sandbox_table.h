@@ -8,11 +8,11 @@
  * and the socket's name in the run directory stays behind when it ends (who
  * starts next finds that nobody listens, and takes it over).
  *
- * AF_XDP takes more, for interfaces come and go while it works: to attach to
- * one that comes needs the capabilities of the list below, the maps and
- * programs of bpf(2), and libxdp's place below /sys/fs/bpf.  It keeps these
- * and no others; files elsewhere, programs and other calls are forbidden to
- * it likewise.
+ * AF_XDP takes no more: what taking an interface again needs is done by the
+ * keeper (port/keeper.h), whose table is here as well.  That one has the
+ * capabilities of the list below, the maps and programs of bpf(2), and
+ * libxdp's place below /sys/fs/bpf.  Files elsewhere, programs and other calls
+ * are forbidden to it likewise.
  *
  * DPDK's devices are open by then, and its drivers ask for next to nothing
  * afterwards.  Its threads are there as well, and give up the same.  What a
@@ -27,7 +27,11 @@
 /* dp_sandbox is that, with the form of the log, for what carries the cells. */
 struct sandbox dp_sandbox(bool json, enum config_backend backend);
 
-/* dp_sandbox_may are the attempts of sandbox_test that it permits. */
-uint64_t dp_sandbox_may(enum config_backend backend);
+/* dp_sandbox_keeper is the keeper's. */
+struct sandbox dp_sandbox_keeper(bool json);
+
+/* The attempts of sandbox_test that they permit. */
+uint64_t dp_sandbox_may(void);
+uint64_t dp_sandbox_keeper_may(void);
 
 #endif

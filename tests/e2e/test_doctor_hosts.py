@@ -217,6 +217,25 @@ def landlock():
     return max(0, call(444, None, ctypes.c_size_t(0), 1))
 
 
+def tables(program, said):
+    """What it prints, by process."""
+    own, mark, keeper = said.partition(
+        "# system calls of vx6-dataplane's keeper\n")
+    return {program: own, "keeper": mark + keeper} if mark else {program: own}
+
+
+def summary(table):
+    part, calls, rest = None, set(), {}
+    for line in table.splitlines():
+        if line.startswith("# "):
+            part = line[2:].split(" of ")[0]
+        elif part == "system calls":
+            calls.add(line.split()[0])
+        else:
+            rest.setdefault(part, []).append(line.split("  # ")[0].strip())
+    return len(calls), rest
+
+
 @tap.test
 def what_confines_the_daemons_is_told():
     fresh_network()
@@ -233,19 +252,14 @@ def what_confines_the_daemons_is_told():
         said = subprocess.run(
             [os.path.join(command.BIN, program), "--print-sandbox",
              *node.args], capture_output=True, text=True, check=True).stdout
-        part, calls, rest = None, set(), {}
-        for line in said.splitlines():
-            if line.startswith("# "):
-                part = line[2:].split(" of ")[0]
-            elif part == "system calls":
-                calls.add(line.split()[0])
-            else:
-                rest.setdefault(part, []).append(
-                    line.split("  # ")[0].strip())
-        must_find(found, f"sandbox {program}", "ok",
-                  f"{len(calls)} system calls; files: "
-                  f"{', '.join(rest['files'])}; capabilities: "
-                  f"{', '.join(rest['capabilities'])}", "")
+        for name, table in tables(program, said).items():
+            calls, rest = summary(table)
+            must_find(found, f"sandbox {name}", "ok",
+                      f"{calls} system calls; files: "
+                      f"{', '.join(rest['files'])}; capabilities: "
+                      f"{', '.join(rest['capabilities'])}", "")
+    must_find(found, "sandbox vx6-dataplane", "ok", "capabilities: none", "")
+    must_find(found, "sandbox keeper", "ok", "CAP_NET_ADMIN", "")
     text = node.doctor().out
     tap.within(text, "sandbox vx6-dataplane")
     must_find(Node().findings(), "sandbox vx6d", "ok", "system calls", "")

@@ -71,8 +71,14 @@ def document(**data):
 
 
 def asked(*how):
-    """Every attempt of the program's own test, and what came of it."""
+    """Every attempt of the program's own test, and what came of it: of the
+    data plane, and of the keeper where there is one."""
     lines, _ = judge("vx6-dataplane", args=how)
+    at = lines.index("# the keeper") if "# the keeper" in lines else None
+    return results(lines[:at]), at and results(lines[at:])
+
+
+def results(lines):
     came = {}
     for name in attempts():
         mine = [x for x in lines
@@ -91,21 +97,24 @@ def not_refused(came):
 def what_is_forbidden_is_refused_on_af_xdp():
     if SANITIZED:
         raise tap.Skip("sanitizer: its runtime needs more than is asked here")
-    came = asked("--port", "af_xdp")
+    came, keeper = asked("--port", "af_xdp")
+    tap.equal(not_refused(came), set(), came)
     kept = {"make a packet socket", "mount a file system",
             "make a network namespace", "make a BPF map",
             "take a capability", "set the host's name"}
-    tap.equal(not_refused(came), kept, "what its capabilities permit")
+    tap.equal(not_refused(keeper), kept, "what its capabilities permit")
     for name in kept - {"make a BPF map"}:
-        tap.equal(came[name], ["refused", "by the filter alone"], name)
-    tap.equal(came["make a BPF map"], ["permitted"])
+        tap.equal(keeper[name], ["refused", "by the filter alone"], name)
+    tap.equal(keeper["make a BPF map"], ["permitted"])
 
 
 @tap.test
 def and_on_dpdk():
     dpdk()
-    came = asked("--config", document(backend="dpdk", dpdk_ports="net_ring0"))
+    came, keeper = asked("--config", document(backend="dpdk",
+                                              dpdk_ports="net_ring0"))
     tap.equal(not_refused(came), set(), came)
+    tap.equal(keeper, None)
 
 
 @tap.test
@@ -182,6 +191,130 @@ def a_tap_device_runs_confined():
 @tap.test
 def an_af_xdp_device_runs_confined():
     runs_confined("net_af_xdp")
+
+
+# ---- AF_XDP and its keeper ----
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(x.split(":\t", 1) for x in f.read().splitlines()
+                    if ":\t" in x)
+
+
+def keeper_of(plane):
+    pid = plane.proc.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        children = [int(x) for x in f.read().split()]
+    tap.equal([status_of(c)["Name"] for c in children], ["vx6-keeper"])
+    return children[0]
+
+
+def on_af_xdp(*more):
+    network()
+    plane = Plane("box", "--port", "af_xdp", "--interfaces", "ill0", *more)
+    tap.after(plane.end)
+    tap.wait(lambda: attached("ill0"), "the classifier", hint=plane.text)
+    return plane, keeper_of(plane)
+
+
+def attached(interface):
+    return "prog/xdp" in subprocess.run(
+        ["ip", "link", "show", interface], capture_output=True,
+        text=True).stdout
+
+
+def is_gone(pid):
+    """Ended; who reaps it then is nobody's affair here."""
+    try:
+        return status_of(pid)["State"].startswith("Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@tap.test
+def on_af_xdp_who_has_the_cells_has_nothing():
+    plane, keeper = on_af_xdp("--workers", "2")
+    tap.within(plane.text(), "sandbox on capabilities=none filter=yes")
+    check_process(plane.proc.pid)
+    if not SANITIZED:
+        tap.equal(os.listdir(f"/proc/{plane.proc.pid}/root"), [],
+                  "its root directory")
+    tasks = os.listdir(f"/proc/{keeper}/task")
+    tap.equal(len(tasks), 1, "threads of the keeper")
+    s = status_of(keeper)
+    # NET_ADMIN, NET_RAW, IPC_LOCK, SYS_ADMIN; PERFMON, BPF
+    most = 0x7000 | 1 << 21 | 3 << 38
+    tap.equal(int(s["CapEff"], 16) & ~most, 0)
+    tap.equal(int(s["CapPrm"], 16) & ~most, 0)
+    tap.equal(int(s["CapBnd"], 16) & ~most, 0)
+    tap.equal((s["NoNewPrivs"], s["Seccomp"]), ("1", "2"))
+
+
+@tap.test
+def the_keeper_has_no_socket_of_the_data_plane():
+    plane, keeper = on_af_xdp()
+    inodes = {}
+    for pid in (plane.proc.pid, keeper):
+        inodes[pid] = set()
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                to = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except FileNotFoundError:
+                continue
+            if int(fd) > 2:
+                inodes[pid].add(to)
+    sockets = {x for x in inodes[plane.proc.pid] if x.startswith("socket:")}
+    tap.true(len(sockets) >= 4, sockets)
+    tap.equal(sockets & inodes[keeper], set())
+    rest = {x for x in inodes[keeper] if "bpf" not in x and "btf" not in x}
+    tap.equal(len([x for x in rest if x.startswith("socket:")]), 1, rest)
+    tap.equal({x for x in inodes[plane.proc.pid] if "bpf" in x}, set())
+
+
+@tap.test
+def an_interface_that_comes_back_is_taken_again():
+    plane, keeper = on_af_xdp()
+    for _ in range(2):
+        ip("link", "del", "ill0")
+        ip("link", "add", "ill0", "type", "veth", "peer", "name", "ill1")
+        ip("link", "set", "ill1", "up")
+        ip("link", "set", "ill0", "up")
+        tap.wait(lambda: attached("ill0"), "the classifier", hint=plane.text)
+    check_process(plane.proc.pid)
+    tap.equal(keeper_of(plane), keeper)
+    tap.equal(plane.end(), 0, plane.text())
+    tap.true(not attached("ill0"), "it was left behind")
+    tap.true(is_gone(keeper), "an orphan")
+    tap.absent(plane.text(), "refused-by-keeper")
+
+
+@tap.test
+def the_keeper_ends_with_a_killed_data_plane():
+    plane, keeper = on_af_xdp()
+    plane.end(signal.SIGKILL)
+    tap.wait(lambda: is_gone(keeper), "the keeper's end")
+    tap.true(not attached("ill0"), "its classifier was left behind")
+
+
+@tap.test
+def the_data_plane_ends_with_a_killed_keeper():
+    plane, keeper = on_af_xdp()
+    os.kill(keeper, signal.SIGKILL)
+    tap.equal(plane.proc.wait(15), 1, plane.text())
+    tap.within(plane.text(), "the process that keeps AF_XDP's privileges has "
+               "ended")
+    tap.within(plane.text(), "must be started again")
+
+
+@tap.test
+def a_stop_of_all_of_them_is_an_ordinary_end():
+    """systemd signals every process of a unit at once."""
+    plane, keeper = on_af_xdp()
+    for pid in (keeper, plane.proc.pid):
+        os.kill(pid, signal.SIGTERM)
+    tap.equal(plane.proc.wait(15), 0, plane.text())
+    tap.wait(lambda: is_gone(keeper), "the keeper's end")
+    tap.true(not attached("ill0"), "its classifier was left behind")
 
 
 if __name__ == "__main__":

@@ -554,15 +554,18 @@ def run_keeps_the_privilege_that_af_xdp_needs():
     assert got["backend"] == got["asked"] == "af_xdp", got
     assert got["why"] is None, got
     assert [x["name"] for x in got["interfaces"]] == ["c0"], got
-    for pid in children(run.pid):
+    names, pids = [], children(run.pid)
+    for pid in [*pids, *(c for p in pids for c in children(p))]:
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
             s = dict(x.split(":\t") for x in f.read().splitlines()
                      if ":\t" in x)
         assert s["Uid"].split() == ["65534"] * 4, s
         # NET_ADMIN, NET_RAW, IPC_LOCK; PERFMON, BPF
-        want = 0x7000 | 3 << 38 if s["Name"] == "vx6-dataplane" else 0
+        want = 0x7000 | 3 << 38 if s["Name"] == "vx6-keeper" else 0
         assert int(s["CapEff"], 16) == want, s
         assert int(s["CapPrm"], 16) == want, s
+        names.append(s["Name"])
+    assert sorted(names) == ["vx6-dataplane", "vx6-keeper", "vx6d"], names
 
 
 def children(pid):

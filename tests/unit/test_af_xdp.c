@@ -23,6 +23,7 @@
 #include "dataplane/base/rand.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
+#include "dataplane/worker/sandbox_table.h"
 #include "tests/support/cells.h"
 #include "tests/support/twonet.h"
 
@@ -32,6 +33,7 @@
 
 static struct twonet net;
 static bool have;
+static const struct sandbox *keeper; /* who has the privileges; NULL: we */
 static char said[4096]; /* every sentence of the port, a line each */
 
 #define NEED_NET()                                                             \
@@ -72,7 +74,9 @@ static void close_port(struct port *p)
 
 static struct port *open_on(const char *a, const char *b)
 {
-	struct af_xdp_opts xo = { .links = LINKS, .say = say };
+	struct af_xdp_opts xo = { .links = LINKS,
+				  .say = say,
+				  .keeper = keeper };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 	struct port *p;
@@ -696,6 +700,7 @@ static void no_zero_copy_is_said(void **state)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
 				  .say = say,
+				  .keeper = keeper,
 				  .interface = { "t0" },
 				  .interface_cnt = 1,
 				  .mode = XSK_ZEROCOPY };
@@ -761,7 +766,32 @@ static int unlay(void **state)
 	return 0;
 }
 
-#define port_test(f) cmocka_unit_test_teardown(f, end_port)
+/* Each with the privileges here, and with them in another process. */
+static int keep(void **state)
+{
+	static struct sandbox box;
+
+	(void)state;
+	/* what the tests before left of the first cables is not what they
+	 * found */
+	for (unsigned i = 0; i < 2 && have && keeper == NULL; i++) {
+		twonet_cut(i);
+		twonet_cable(&net, i, 1);
+	}
+	box = dp_sandbox_keeper(false);
+	keeper = &box;
+	return 0;
+}
+
+static int keep_not(void **state)
+{
+	(void)state;
+	keeper = NULL;
+	return 0;
+}
+
+#define port_test(f) cmocka_unit_test_setup_teardown(f, keep_not, end_port)
+#define kept_test(f) { #f " by a keeper", f, keep, end_port, NULL }
 
 int main(void)
 {
@@ -785,6 +815,26 @@ int main(void)
 		port_test(no_zero_copy_is_said),
 		port_test(opens_again_at_once),
 		port_test(without_names_it_takes_what_is_there),
+		kept_test(cells_come_in_by_ipv6),
+		kept_test(cells_come_in_by_ipv4),
+		kept_test(cells_go_out_by_ipv6),
+		kept_test(cells_go_out_by_ipv4),
+		kept_test(a_cell_over_the_mtu_is_dropped),
+		kept_test(what_the_classifier_passes_comes_by_the_socket),
+		kept_test(the_classifier_follows_the_links),
+		kept_test(a_frame_leaves_by_another_interface),
+		kept_test(a_lost_interface_comes_back),
+		kept_test(a_pause_of_the_link_harms_nothing),
+		kept_test(every_queue_has_a_socket),
+		kept_test(a_stale_neighbour_is_renewed_by_the_socket),
+		kept_test(what_cannot_be_had_is_said_once),
+		kept_test(the_last_of_many_interfaces_is_found),
+		/* not with a stranger, whose program a child of ours would
+		 * hold as well */
+		kept_test(a_busy_queue_is_said_after_a_while),
+		kept_test(no_zero_copy_is_said),
+		kept_test(opens_again_at_once),
+		kept_test(without_names_it_takes_what_is_there),
 	};
 
 	return cmocka_run_group_tests_name("af_xdp", test, lay, unlay);

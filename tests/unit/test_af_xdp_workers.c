@@ -23,6 +23,7 @@
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
 #include "dataplane/worker/count.h"
+#include "dataplane/worker/sandbox_table.h"
 #include "tests/support/twonet.h"
 
 #define LINKS   16u
@@ -34,6 +35,7 @@
 
 static struct twonet net;
 static bool have;
+static const struct sandbox *keeper; /* who has the privileges; NULL: we */
 static char said[4096]; /* every sentence of the host, a line each */
 static struct port *port[WORKERS];
 static uint64_t now_ns; /* the host's time, which may be ahead */
@@ -75,7 +77,8 @@ static void open_ports(unsigned queues)
 				  .interface_cnt = 1,
 				  .workers = WORKERS,
 				  .links = LINKS,
-				  .say = say };
+				  .say = say,
+				  .keeper = keeper };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 
@@ -418,7 +421,27 @@ static int unlay(void **state)
 	return 0;
 }
 
-#define workers_test(f) cmocka_unit_test_teardown(f, close_ports)
+/* Each with the privileges here, and with them in another process. */
+static int keep(void **state)
+{
+	static struct sandbox box;
+
+	(void)state;
+	box = dp_sandbox_keeper(false);
+	keeper = &box;
+	return 0;
+}
+
+static int keep_not(void **state)
+{
+	(void)state;
+	keeper = NULL;
+	return 0;
+}
+
+#define workers_test(f)                                                        \
+	cmocka_unit_test_setup_teardown(f, keep_not, close_ports)
+#define kept_test(f) { #f " by a keeper", f, keep, close_ports, NULL }
 
 int main(void)
 {
@@ -430,6 +453,12 @@ int main(void)
 		workers_test(queues_that_come_later_are_taken),
 		workers_test(a_cable_with_other_queues_is_taken_anew),
 		workers_test(queues_are_counted),
+		kept_test(each_worker_has_its_queues),
+		kept_test(only_a_links_owner_opens_the_classifier),
+		kept_test(each_worker_sends_by_its_own),
+		kept_test(a_worker_without_a_queue_goes_on_by_its_socket),
+		kept_test(queues_that_come_later_are_taken),
+		kept_test(a_cable_with_other_queues_is_taken_anew),
 	};
 
 	return cmocka_run_group_tests_name("af_xdp_workers", test, lay, unlay);
