@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import load, tap
+from harness.udp import Udp
 
 COUNT = 500
 MANY = 6000
@@ -133,6 +134,30 @@ def a_prefix_has_one_bucket():
                                    "prefixes_crowded")},
               {"over_session": 0, "over_prefix": over,
                "prefixes_crowded": 0})
+    by.stop()
+
+
+@tap.test
+def a_forged_source_has_no_bucket():
+    """A session's datagrams begin to come from another prefix, where nobody
+    answers what the relay asks."""
+    burst = 100
+    way = Udp()
+    by = load.Creates(limits=dict(FREELY, create_prefix_rate=1,
+                                  create_prefix_burst=burst), by=way)
+    began = time.monotonic()
+    got = by.batch(f"make {burst}")
+    tap.equal((got["ok"], got["failed"]), (burst, {}))
+    by.say(f"make {burst}")
+    way.forge("127.251.7.1")
+    by.before.vx6d.stdin.write("go\n")
+    by.before.vx6d.stdin.flush()
+    # no word comes back, so it is what one window holds
+    tap.wait(lambda: by.counts()["creates_in"] >= burst + 16, "some of them")
+    now = by.counts()
+    since = int(time.monotonic() - began) + 1
+    tap.true(burst <= now["creates"]["opened"] <= burst + since,
+             f"{now['creates']} after {since} s")
     by.stop()
 
 

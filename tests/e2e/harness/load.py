@@ -32,10 +32,14 @@ class LoadNode(Node):
 
 
 class Creates:
-    def __init__(self, limits=None, data=None, net=None):
+    def __init__(self, limits=None, data=None, net=None, by=None):
+        """by: an Udp that stands before the relay's control port."""
         self.net = net or Net()
         self.relay = self.net.relay("relay", config={
-            "limits": dict(limits or {}), "data": dict(data or {})})
+            "limits": dict(limits or {}), "data": dict(data or {}),
+            "control": {"advertise": [by.at]} if by else {}})
+        if by:
+            by.to = (self.relay.host, self.relay.port)
         self.net.start("relay")
         self.behind = self.begin("behind", ["--next"])
         self.before = self.sender("before")
