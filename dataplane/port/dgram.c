@@ -17,10 +17,33 @@ static uint8_t *spill_of(const struct dgram *d, unsigned i)
 	return d->spill + i * SPILL_LEN + NET_FRAME_CAP;
 }
 
+static unsigned datagrams_of(const struct net_pkt *pkt)
+{
+	return pkt->segment == 0
+		       ? 1
+		       : (pkt->len + pkt->segment - 1u) / pkt->segment;
+}
+
+/* As many messages as bring DGRAM_CELLS, if they are like the last ones. */
+static void expect(struct dgram *d)
+{
+	unsigned cells = 0;
+
+	for (unsigned i = 0; i < d->got; i++)
+		cells += datagrams_of(&d->pkt[i]);
+	if (cells == 0)
+		return;
+	d->msgs = DGRAM_CELLS * d->got / cells;
+	if (d->msgs < DGRAM_MSGS_MIN)
+		d->msgs = DGRAM_MSGS_MIN;
+	if (d->msgs > DGRAM_MSGS)
+		d->msgs = DGRAM_MSGS;
+}
+
 /* Posts a frame wherever one was used up; how many messages can be had. */
 static unsigned post(struct dgram *d)
 {
-	for (unsigned i = 0; i < DGRAM_MSGS; i++) {
+	for (unsigned i = 0; i < d->msgs; i++) {
 		if (d->posted[i] == NULL) {
 			d->posted[i] = port_take(d->port);
 			if (d->posted[i] == NULL)
@@ -32,7 +55,7 @@ static unsigned post(struct dgram *d)
 		d->pkt[i].iov = d->iov[i];
 		d->pkt[i].iov_cnt = 2;
 	}
-	return DGRAM_MSGS;
+	return d->msgs;
 }
 
 static void describe(struct net_frame *f, const struct net_pkt *pkt, size_t len)
@@ -55,8 +78,7 @@ static struct net_frame *first_of(struct dgram *d, unsigned i)
 		return NULL;
 	}
 	if (pkt->segment > NET_FRAME_CAP) {
-		d->port->drop[VX6_BAD_SIZE] += (pkt->len + pkt->segment - 1u) /
-					       pkt->segment;
+		d->port->drop[VX6_BAD_SIZE] += datagrams_of(pkt);
 		return NULL;
 	}
 	d->posted[i] = NULL;
@@ -129,9 +151,11 @@ static unsigned fill(struct dgram *d, struct net_frame *f[], unsigned n)
 			break;
 		d->next = 0;
 		d->got = net_recv(&d->sock, d->pkt, room);
+		expect(d);
+		d->more = d->got == room;
 		k += split(d, f + k, n - k);
-		if (d->got < room)
-			break; /* the socket is empty */
+		if (!d->more)
+			break;
 	}
 	return k;
 }
@@ -159,7 +183,7 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 
 struct group { /* frames to one place, in order */
 	const struct net_frame *like;
-	uint16_t first, last;
+	uint16_t first, last, cnt;
 	uint16_t older; /* in its bucket, plus 1 */
 };
 
@@ -211,12 +235,13 @@ static void group_all(struct groups *gs, struct net_frame *const f[],
 		if (g != NULL) {
 			gs->next[g->last] = i;
 			g->last = i;
+			g->cnt++;
 			continue;
 		}
 		uint16_t *bucket = &gs->bucket[bucket_of(f[i])];
 
 		g = &gs->group[gs->cnt++];
-		*g = (struct group){ f[i], i, i, *bucket };
+		*g = (struct group){ f[i], i, i, 1, *bucket };
 		*bucket = (uint16_t)gs->cnt;
 	}
 }
@@ -283,24 +308,48 @@ static void count(struct port *p, const struct net_out *o, int err)
 		p->tx_bytes += o->iov[i].iov_len;
 }
 
-/* Everything that is held goes out. */
-static void flush(struct dgram *d)
+/* Those of the group back to the pool, out of what is held. */
+static void let_go(struct dgram *d, const struct groups *gs,
+		   const struct group *g)
 {
+	for (unsigned i = g->first;; i = gs->next[i]) {
+		port_give(d->port, &d->held[i], 1);
+		d->held[i] = NULL;
+		if (gs->next[i] == i)
+			return;
+	}
+}
+
+/* Groups of so many and more go out. */
+static void send_from(struct dgram *d, unsigned least)
+{
+	unsigned gathered = 0, outs = 0, kept = 0, done;
 	struct groups gs;
-	unsigned gathered = 0, outs = 0, done;
 
 	group_all(&gs, d->held, d->held_cnt);
 	for (unsigned i = 0; i < gs.cnt; i++)
-		outs = runs_of(d, d->held, &gs.group[i], gs.next, &gathered,
-			       outs);
+		if (gs.group[i].cnt >= least)
+			outs = runs_of(d, d->held, &gs.group[i], gs.next,
+				       &gathered, outs);
 	done = net_send(&d->sock, d->out, outs);
 	for (unsigned i = 0; i < outs; i++)
 		count(d->port, &d->out[i], i < done ? d->out[i].err : EAGAIN);
-	port_give(d->port, d->held, d->held_cnt);
-	d->held_cnt = 0;
-	d->held_for = 0;
+	for (unsigned i = 0; i < gs.cnt; i++)
+		if (gs.group[i].cnt >= least)
+			let_go(d, &gs, &gs.group[i]);
+	for (unsigned i = 0; i < d->held_cnt; i++)
+		if (d->held[i] != NULL)
+			d->held[kept++] = d->held[i];
+	d->held_cnt = kept;
+	if (kept == 0)
+		d->held_for = 0;
 	if (d->holds)
-		d->port->pending = false;
+		d->port->pending = kept > 0;
+}
+
+static void flush(struct dgram *d)
+{
+	send_from(d, 1);
 }
 
 void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n)
@@ -308,8 +357,9 @@ void dgram_tx(struct dgram *d, struct net_frame *f[], unsigned n)
 	assert(n <= NET_BURST && d->held_cnt + n <= DGRAM_HELD);
 	memcpy((void *)(d->held + d->held_cnt), (void *)f, n * sizeof(*f));
 	d->held_cnt += n;
-	if (d->holds && is_waiting(d) && d->held_cnt + NET_BURST <= DGRAM_HELD)
-		d->port->pending = true;
+	if (d->holds && (is_waiting(d) || d->more) &&
+	    d->held_cnt + NET_BURST <= DGRAM_HELD)
+		send_from(d, DGRAM_WORTH);
 	else
 		flush(d);
 }
@@ -329,7 +379,7 @@ enum vx6_status dgram_open(struct dgram *d, struct port *port,
 	};
 	enum vx6_status st;
 
-	*d = (struct dgram){ .port = port, .sock.fd = -1 };
+	*d = (struct dgram){ .port = port, .msgs = DGRAM_MSGS, .sock.fd = -1 };
 	d->spill = mmap(NULL, DGRAM_MSGS * SPILL_LEN, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (d->spill == MAP_FAILED) {

@@ -11,20 +11,25 @@
  *
  * The first of a run stays where it is; what lies behind it in the frame
  * is moved in front of the spill, so that the rest is one piece, and each
- * of the rest is copied into a frame when a burst asks for it.
+ * of the rest is copied into a frame when a burst asks for it.  What a call
+ * brings should still be in a near cache by then, so where messages are long
+ * only a few are received at once.
  *
  * Send.  Frames that go to one place in equal sizes become one message with
  * one iovec each, cut by the kernel (GSO): no copy.  A message costs what a
- * few cells do, so a port may ask for frames to be held while others, that
- * were received with them, still wait here for a burst: together they make
- * longer messages.
+ * few cells do, so a port may ask for short ones to be held while more cells
+ * have been received or, as it seems, can be at once:
  *
- *     rx .. tx    rx .. tx    rx .. tx
- *           |           |           |    nothing waits any more, or
- *           +-- held ---+---- held -+--> DGRAM_HELD are full: out
+ *     rx .. tx           rx .. tx           rx .. tx
+ *           |                  |                  |  nothing waits, or
+ *           +-- few to place --+-- few to place --+  DGRAM_HELD are held:
+ *           |   held           |   held           |  all out
+ *           +-- many: out      +-- many: out
  *
  * So nothing is held while anybody waits for something to come, and never for
  * longer than it takes to receive DGRAM_HELD cells, whatever becomes of them.
+ * Those of which there are many do not wait for more, because what stays in
+ * the nearest cache until it is sent is worth as much.
  *
  * A socket that takes no more tells it: the port has no room until frames
  * are received again.
@@ -36,9 +41,12 @@
 
 #include "dataplane/port/port.h"
 
-#define DGRAM_MSGS   16u  /* of one receive call, a frame posted for each */
-#define DGRAM_HELD   256u /* frames that are sent together at most */
-#define DGRAM_BURSTS (DGRAM_HELD / NET_BURST)
+#define DGRAM_MSGS     16u  /* of one receive call, a frame posted for each; */
+#define DGRAM_MSGS_MIN 2u   /* fewer where they are long */
+#define DGRAM_CELLS    128u /* to be received by one call */
+#define DGRAM_WORTH    16u  /* frames: a message that is worth its cost */
+#define DGRAM_HELD     256u /* frames that are sent together at most */
+#define DGRAM_BURSTS   (DGRAM_HELD / NET_BURST)
 
 struct dgram_run { /* the rest of a message, not yet in frames */
 	const uint8_t *at;
@@ -53,6 +61,8 @@ struct dgram {
 	struct iovec iov[DGRAM_MSGS][2];
 	struct net_pkt pkt[DGRAM_MSGS];
 	uint8_t *spill;
+	unsigned msgs;      /* to be asked for */
+	bool more;          /* may be in the socket: all asked for came */
 	unsigned got, next; /* messages of the last call, the next to split */
 	struct dgram_run run;
 	bool holds; /* its owner calls rx after each tx, at once; port->pending
