@@ -107,6 +107,7 @@ json_t *dpjson_stats(const struct abi_stats *s)
 	json_object_set_new(o, "tx_xsk", number(s->tx_xsk));
 	json_object_set_new(o, "rx_socket", number(s->rx_sock));
 	json_object_set_new(o, "tx_socket", number(s->tx_sock));
+	json_object_set_new(o, "keeper_refused", number(s->refused));
 	json_object_set_new(o, "classifier", classifier(s->xdp));
 	dpjson_backend(o, s);
 	return o;

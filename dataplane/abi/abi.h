@@ -43,7 +43,7 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
-#define ABI_VERSION   4u
+#define ABI_VERSION   5u
 #define ABI_MSG_LEN   1152u
 #define ABI_NOTE_LEN  96u
 #define ABI_CTL_LEN   512u /* body of a control cell's message */
@@ -195,6 +195,8 @@ struct abi_stats {
 	uint64_t rx_sock, tx_sock; /* .. and by the socket */
 	uint64_t xdp[ABI_XDP_CNT]; /* the classifier's, by reason */
 	struct abi_if interface[ABI_IF_CNT];
+	uint64_t refused; /* questions to who keeps AF_XDP's privileges, of what
+			     the configuration does not name */
 	uint8_t backend, asked; /* now; as in WELCOME */
 	uint8_t zero[6];
 	char why[ABI_WHY_LEN]; /* likewise */

@@ -260,6 +260,7 @@ static void about_xdp(struct abi_stats *s, const struct af_xdp_state *x)
 {
 	s->backend = x->interface_cnt > 0 ? ABI_BACKEND_AF_XDP
 					  : ABI_BACKEND_UDP;
+	s->refused = x->refused;
 	memcpy(s->xdp, x->counts, sizeof(x->counts));
 	for (unsigned i = 0; i < x->interface_cnt; i++) {
 		const struct af_xdp_if *from = &x->interface[i];
@@ -359,6 +360,7 @@ static void about(void *ctx, struct abi_msg *m)
 		s->asked = asked;
 		for (unsigned i = 0; i < VX6_STATUS_CNT; i++)
 			s->drop[i] += now.drop[i];
+		s->refused = now.refused;
 		memcpy(s->xdp, now.xdp, sizeof(s->xdp));
 		memcpy(s->interface, now.interface, sizeof(s->interface));
 		(void)abi_text(s->why, sizeof(s->why), why);

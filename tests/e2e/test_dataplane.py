@@ -31,7 +31,7 @@ from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
 from harness import place  # noqa: E402
 
 WAIT_S = 15
-VERSION = 4
+VERSION = 5
 DATA, CONTROL, DROP, PROBE = 1, 2, 3, 4
 FORWARD, BACKWARD, LOCAL = 1, 2, 3
 (HELLO, LINK_ADD, LINK_CHANGE, LINK_REMOVE, HALF_ADD, HALF_REMOVE, SPLICE,

@@ -258,11 +258,14 @@ static void a_message_is_judged_whole(void **state)
 		NOT("a place left without one", .kind = KEEPER_LEAVE),
 		NOT("no socket to bind", .kind = KEEPER_BIND, .ifindex = LOST),
 	};
+	uint64_t count[VX6_XDP_REASON_CNT];
 
 	(void)state;
 	NEED_NET();
 	for (unsigned i = 0; i < VX6_COUNT(bad); i++)
 		is_refused(bad[i].what, &bad[i].a, -1);
+	rights_counts(rights, count);
+	assert_int_equal(rights_refused(rights), VX6_COUNT(bad));
 }
 
 /* Neither what is too short or long, nor descriptors where none belong, or
