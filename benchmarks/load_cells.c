@@ -17,25 +17,35 @@
  *     packets            sends them in frames
  *     shots              without sockets, faster than these
  *     trains             by a UDP socket, TRAIN datagrams at a time (GSO)
+ *     count NS           what comes in at "vx0" of that network namespace is
+ *                        counted and dropped from now on (no XDP: trains go
+ *                        there whole)
+ *     window N           packets and trains pause while more than N cells are
+ *                        on their way there; 0: they do not
  *     far                their frames are for fd00::2, for the kernel to
  *                        forward; near: for fd00::3 again
  *     flow RATE SECONDS  seals and sends at a pace, at most 120 s
  *     stats              what the data plane counted
  *
- * ns is the time that sending took, cpu_ns what of it this thread was run,
- * softirqs in its place with it. */
+ * ns is the time that sending took, and arriving where that is counted;
+ * cpu_ns what of it this thread was run, softirqs in its place with it, but
+ * for its pauses. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/udp.h>
+#include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,15 +57,18 @@
 #include "dataplane/wire/cell.h"
 #include "tests/support/dp_path.h"
 
-#define SIZE   1200u
-#define HALVES 64u
-#define MOST   131072u
-#define BATCH  32u
-#define TRAIN  32u
-#define FLOW   128u /* cells at once of a flow */
-#define MOST_S 120u
-#define FRONT  PACKET_HDR_V6
-#define STRIDE 1264u /* of a slot in a map: a multiple of 8 */
+#define SIZE     1200u
+#define HALVES   64u
+#define MOST     131072u
+#define BATCH    32u
+#define TRAIN    32u
+#define FLOW     128u /* cells at once of a flow */
+#define MOST_S   120u
+#define CELL_NS  200u           /* less than a relay needs for one */
+#define PAUSE_NS (50 * VX6_US)  /* at least: it is an interruption, too */
+#define LOST_NS  (200 * VX6_MS) /* what has not come by then does not */
+#define FRONT    PACKET_HDR_V6
+#define STRIDE   1264u /* of a slot in a map: a multiple of 8 */
 
 struct slot {
 	uint8_t frame[FRONT + SIZE];
@@ -74,7 +87,10 @@ static struct {
 	struct mmsghdr message[BATCH];
 	unsigned cnt;
 	int wire, udp, shooter;
-	uint64_t *next; /* slot, of the shooter */
+	uint64_t *next;                   /* slot, of the shooter */
+	const volatile uint64_t *arrived; /* NULL: nobody counts */
+	uint64_t base, window;
+	uint64_t paused_cpu; /* ns, while something is sent */
 } g;
 
 static uint64_t cpu_ns(void)
@@ -203,13 +219,88 @@ static bool shoot(uint64_t at, unsigned n)
 	return bpf_prog_test_run_opts(g.shooter, &o) == 0;
 }
 
+/* ---- arrivals ---- */
+
+static int load_counter(int cells)
+{
+	const struct bpf_insn insn[] = {
+		INSN(BPF_LDX | BPF_MEM | BPF_W, 6, 1,
+		     (int16_t)offsetof(struct __sk_buff, gso_segs), 0),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 6, 0, 1, 0),
+		MOVI(6, 1),
+		FD(1, BPF_PSEUDO_MAP_VALUE, cells),
+		INSN(BPF_STX | BPF_ATOMIC | BPF_DW, 1, 6, 0, BPF_ADD),
+		MOVI(0, TCX_DROP),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "counter", "GPL", insn,
+			     VX6_COUNT(insn), NULL);
+}
+
+/* The program stays as long as this process, which keeps its link. */
+static bool count_at(const char *netns)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = open(netns, O_RDONLY | O_CLOEXEC), prog, link = -1;
+	void *cells;
+
+	prog = load_counter(map_of(BPF_MAP_TYPE_ARRAY, 8, 1, &cells));
+	if (prog >= 0 && there >= 0 && setns(there, CLONE_NEWNET) == 0) {
+		link = bpf_link_create(prog, (int)if_nametoindex("vx0"),
+				       BPF_TCX_INGRESS, NULL);
+		if (setns(home, CLONE_NEWNET) != 0)
+			link = -1;
+	}
+	if (link < 0)
+		return false;
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	g.arrived = cells;
+	return true;
+}
+
+/* Until no more than `most` of those sent are on their way, asleep; false:
+ * they come no more. */
+static bool pause_for(uint64_t sent, uint64_t most)
+{
+	uint64_t cpu = cpu_ns(), was = 0, since = vx6_now_ns();
+
+	for (;;) {
+		uint64_t here = *g.arrived - g.base, now = vx6_now_ns();
+
+		if (sent <= here + most || now - since > LOST_NS)
+			break;
+		if (here != was)
+			since = now;
+		was = here;
+		pause_ns(PAUSE_NS + (sent - here - most) * CELL_NS);
+	}
+	g.paused_cpu += cpu_ns() - cpu;
+	return sent <= *g.arrived - g.base + most;
+}
+
+static void begin_count(void)
+{
+	g.paused_cpu = 0;
+	g.base = g.arrived != NULL ? *g.arrived : 0;
+}
+
+/* Before n more are sent, when the window is full until half of it is free;
+ * false: some were lost. */
+static bool may_send(uint64_t sent, unsigned n)
+{
+	return g.window == 0 || sent + n <= *g.arrived - g.base + g.window ||
+	       pause_for(sent, g.window / 2);
+}
+
 static void say_sent(uint64_t sent, uint64_t lost, uint64_t begin, uint64_t cpu)
 {
+	cpu = cpu_ns() - cpu;
 	printf("{\"sent\":%llu,\"refused\":%llu,\"ns\":%llu,"
 	       "\"cpu_ns\":%llu}\n",
 	       (unsigned long long)sent, (unsigned long long)lost,
 	       (unsigned long long)(vx6_now_ns() - begin),
-	       (unsigned long long)(cpu_ns() - cpu));
+	       (unsigned long long)(cpu - g.paused_cpu));
 }
 
 /* The made cells, by the packet socket. */
@@ -218,20 +309,28 @@ static void packets(void)
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns();
 	unsigned sent = 0, lost = 0;
 
+	begin_count();
 	while (sent + lost < g.cnt) {
 		unsigned at = sent + lost;
 		unsigned n = g.cnt - at > BATCH ? BATCH : g.cnt - at;
+
+		if (!may_send(sent, n))
+			break;
 		unsigned done = send_some(at, n);
 
 		sent += done;
 		lost += n - done;
 	}
+	if (g.window > 0)
+		(void)pause_for(sent, 0);
 	say_sent(sent, lost, begin, cpu);
 }
 
 static void shots(void)
 {
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns();
+
+	begin_count();
 	bool ok = shoot(0, g.cnt);
 
 	say_sent(ok ? g.cnt : 0, ok ? 0 : g.cnt, begin, cpu);
@@ -243,6 +342,7 @@ static void flow(uint64_t rate, uint64_t seconds)
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns(), now = begin;
 	uint64_t sent = 0, lost = 0, all = rate * seconds;
 
+	begin_count();
 	while (sent + lost < all) {
 		uint64_t at = sent + lost;
 		uint64_t due = (now - begin) / VX6_US * rate / 1000000u;
@@ -268,6 +368,7 @@ static void trains(void)
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns(), sent = 0, lost = 0;
 	struct iovec part[TRAIN];
 
+	begin_count();
 	for (unsigned at = 0; at < g.cnt; at += TRAIN) {
 		unsigned n = g.cnt - at < TRAIN ? g.cnt - at : TRAIN;
 
@@ -276,11 +377,15 @@ static void trains(void)
 						  SIZE };
 		struct msghdr m = { .msg_iov = part, .msg_iovlen = n };
 
+		if (!may_send(sent, n))
+			break;
 		if (sendmsg(g.udp, &m, 0) == (ssize_t)n * SIZE)
 			sent += n;
 		else
 			lost += n;
 	}
+	if (g.window > 0)
+		(void)pause_for(sent, 0);
 	say_sent(sent, lost, begin, cpu);
 }
 
@@ -388,7 +493,7 @@ static void command(const char *line)
 {
 	size_t len = strcspn(line, " \n");
 	unsigned long long a, b;
-	char name[16] = "", *at;
+	char name[16] = "", netns[64] = "", *at;
 
 	if (len == 0 || len >= sizeof(name))
 		return;
@@ -404,6 +509,13 @@ static void command(const char *line)
 		packets();
 	} else if (strcmp(name, "flow") == 0 && a > 0 && b <= MOST_S) {
 		flow(a, b);
+	} else if (strcmp(name, "count") == 0) {
+		sscanf(line, "count %63s", netns);
+		printf("{\"counting\":%s}\n",
+		       count_at(netns) ? "true" : "false");
+	} else if (strcmp(name, "window") == 0) {
+		g.window = g.arrived != NULL ? a : 0;
+		printf("{\"window\":%llu}\n", (unsigned long long)g.window);
 	} else if (strcmp(name, "trains") == 0) {
 		trains();
 	} else if (strcmp(name, "shots") == 0) {
