@@ -128,10 +128,10 @@ VX6_COLD void af_xdp_meet(struct af_xdp *a)
 	a->seen = atomic_load_explicit(&a->asked, memory_order_acquire);
 	for (unsigned k = 0; k < AF_XDP_SOCKS; k++) {
 		_Atomic uint32_t *state = &a->sock[k].state;
-		uint32_t next;
+		uint32_t is, next;
 
-		switch ((enum sock_state)atomic_load_explicit(
-			state, memory_order_acquire)) {
+		is = atomic_load_explicit(state, memory_order_acquire);
+		switch ((enum sock_state)is) {
 		case SOCK_OFFERED: next = SOCK_LIVE; break;
 		case SOCK_ASKED: next = SOCK_LEFT; break;
 		case SOCK_CLOSED:
@@ -143,8 +143,10 @@ VX6_COLD void af_xdp_meet(struct af_xdp *a)
 		case SOCK_LEFT:
 		default: continue;
 		}
-		moved = true;
-		atomic_store_explicit(state, next, memory_order_release);
+		/* offered, and asked back before it was taken: next time */
+		moved |= atomic_compare_exchange_strong_explicit(
+			state, &is, next, memory_order_acq_rel,
+			memory_order_relaxed);
 	}
 	list(a);
 	for (unsigned i = 0; i < a->live_cnt; i++)

@@ -3,8 +3,9 @@
  *
  *     NONE -> WANTED --attached--> RISING --all sockets live--> ON
  *               ^  ^                 |                          |
- *               |  +-- refused ------+                          |
- *               +------ all sockets free ------ FALLING <-- gone, other MTU
+ *               |  +-- refused ------+                 gone, MTU too small,
+ *               |                                         other queues
+ *               +------ all sockets free ------ FALLING <-------+
  */
 #include <errno.h>
 #include <stdio.h>
@@ -52,6 +53,14 @@ static void say_on(const struct af_xdp_host *h, struct iface *i)
 		 i->zerocopy ? "zero-copy" : "copy", i->opened, i->queues,
 		 i->dispatcher ? "beside other programs" : "a plain link");
 	say(h, false, "attached", i->name, text);
+	if (i->opened >= h->ports)
+		return;
+	snprintf(text, sizeof(text),
+		 "%u of %u workers have no queue of it and send there by the "
+		 "UDP socket: set data.workers to %u, or give it more queues "
+		 "(ethtool -L %s combined %u)",
+		 h->ports - i->opened, h->ports, i->opened, i->name, h->ports);
+	say(h, true, "few-queues", i->name, text);
 }
 
 /* ---- sockets ---- */
@@ -123,7 +132,7 @@ static void close_left(struct af_xdp_host *h)
 
 /* ---- down ---- */
 
-/* The worker of each queue, and so all that are told of an interface. */
+/* Every worker may send on it, or none any more. */
 static void tell_ways(struct af_xdp_host *h, const struct iface *i, bool on)
 {
 	for (unsigned k = 0; k < h->ports; k++) {

@@ -214,6 +214,7 @@ static void each_worker_has_its_queues(void **state)
 	UNTIL(working() == 5);
 	assert_int_equal(af_xdp_queues(port[0]), 0x15);
 	assert_int_equal(af_xdp_queues(port[1]), 0x0a);
+	assert_null(strstr(said, "warn"));
 	port_link(port[1], 3, &peer);
 	send_to_both(3);
 	assert_int_equal(count_of(VX6_XDP_CELL), came());
@@ -295,6 +296,7 @@ static void a_worker_without_a_queue_goes_on_by_its_socket(void **state)
 	UNTIL(working() == 1);
 	assert_int_equal(af_xdp_queues(port[0]), 1);
 	assert_int_equal(af_xdp_queues(port[1]), 0);
+	assert_non_null(strstr(said, "1 of 2 workers have no queue of it"));
 	fd = twonet_udp(&net, &peer);
 	f = port_take(port[1]);
 	assert_non_null(f);
