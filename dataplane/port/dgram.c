@@ -184,6 +184,7 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 struct group { /* frames to one place, in order */
 	const struct net_frame *like;
 	uint16_t first, last, cnt;
+	uint16_t sent;  /* the first so many of them */
 	uint16_t older; /* in its bucket, plus 1 */
 };
 
@@ -241,7 +242,7 @@ static void group_all(struct groups *gs, struct net_frame *const f[],
 		uint16_t *bucket = &gs->bucket[bucket_of(f[i])];
 
 		g = &gs->group[gs->cnt++];
-		*g = (struct group){ f[i], i, i, 1, *bucket };
+		*g = (struct group){ f[i], i, i, 1, 0, *bucket };
 		*bucket = (uint16_t)gs->cnt;
 	}
 }
@@ -254,24 +255,24 @@ static bool continues(const struct net_out *o, size_t cnt, size_t total,
 	       total + len <= NET_LEN_MAX;
 }
 
-/* Turns one group into runs; gather and out grow.  Returns the new count
- * of outs. */
-static unsigned runs_of(struct dgram *d, struct net_frame *const f[],
-			const struct group *g, const uint16_t next[],
-			unsigned *gathered, unsigned outs)
+/* Turns a group into runs, the last only if it is of `least`; gather and out
+ * grow.  Returns the new count of outs. */
+static unsigned runs_of(struct dgram *d, struct groups *gs, struct group *g,
+			unsigned least, unsigned *gathered, unsigned outs)
 {
 	struct net_out *o = NULL;
 	size_t total = 0, last = 0;
 
-	for (unsigned i = g->first;; i = next[i]) {
+	for (unsigned i = g->first;; i = gs->next[i]) {
+		const struct net_frame *f = d->held[i];
 		struct iovec *v = &d->gather[(*gathered)++];
-		size_t len = f[i]->len;
+		size_t len = f->len;
 
-		*v = (struct iovec){ f[i]->data, len };
+		*v = (struct iovec){ f->data, len };
 		if (o == NULL || !continues(o, o->iov_cnt, total, last, len)) {
 			o = &d->out[outs++];
-			*o = (struct net_out){ .to = f[i]->peer,
-					       .from = f[i]->self,
+			*o = (struct net_out){ .to = f->peer,
+					       .from = f->self,
 					       .iov = v,
 					       .segment = (uint16_t)len };
 			total = 0;
@@ -279,9 +280,15 @@ static unsigned runs_of(struct dgram *d, struct net_frame *const f[],
 		o->iov_cnt++;
 		total += len;
 		last = len;
-		if (next[i] == i)
-			return outs;
+		if (gs->next[i] == i)
+			break;
 	}
+	g->sent = g->cnt;
+	if (o->iov_cnt >= least)
+		return outs;
+	g->sent = (uint16_t)(g->cnt - o->iov_cnt);
+	*gathered -= (unsigned)o->iov_cnt;
+	return outs - 1u;
 }
 
 static enum vx6_status status_of(int err)
@@ -308,19 +315,20 @@ static void count(struct port *p, const struct net_out *o, int err)
 		p->tx_bytes += o->iov[i].iov_len;
 }
 
-/* Those of the group back to the pool, out of what is held. */
+/* Those of the group that were sent, back to the pool. */
 static void let_go(struct dgram *d, const struct groups *gs,
 		   const struct group *g)
 {
-	for (unsigned i = g->first;; i = gs->next[i]) {
-		port_give(d->port, &d->held[i], 1);
-		d->held[i] = NULL;
-		if (gs->next[i] == i)
-			return;
+	unsigned at = g->first;
+
+	for (unsigned i = 0; i < g->sent; i++) {
+		port_give(d->port, &d->held[at], 1);
+		d->held[at] = NULL;
+		at = gs->next[at];
 	}
 }
 
-/* Groups of so many and more go out. */
+/* Messages of so many frames and more go out. */
 static void send_from(struct dgram *d, unsigned least)
 {
 	unsigned gathered = 0, outs = 0, kept = 0, done;
@@ -329,14 +337,13 @@ static void send_from(struct dgram *d, unsigned least)
 	group_all(&gs, d->held, d->held_cnt);
 	for (unsigned i = 0; i < gs.cnt; i++)
 		if (gs.group[i].cnt >= least)
-			outs = runs_of(d, d->held, &gs.group[i], gs.next,
-				       &gathered, outs);
+			outs = runs_of(d, &gs, &gs.group[i], least, &gathered,
+				       outs);
 	done = net_send(&d->sock, d->out, outs);
 	for (unsigned i = 0; i < outs; i++)
 		count(d->port, &d->out[i], i < done ? d->out[i].err : EAGAIN);
 	for (unsigned i = 0; i < gs.cnt; i++)
-		if (gs.group[i].cnt >= least)
-			let_go(d, &gs, &gs.group[i]);
+		let_go(d, &gs, &gs.group[i]);
 	for (unsigned i = 0; i < d->held_cnt; i++)
 		if (d->held[i] != NULL)
 			d->held[kept++] = d->held[i];

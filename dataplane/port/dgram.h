@@ -28,7 +28,8 @@
  *
  * So nothing is held while anybody waits for something to come, and never for
  * longer than it takes to receive DGRAM_HELD cells, whatever becomes of them.
- * Those of which there are many do not wait for more, because what stays in
+ * Those of which there are many do not wait for more (but what is left over of
+ * a burst when 64 KiB are full does), because what stays in
  * the nearest cache until it is sent is worth as much.
  *
  * A socket that takes no more tells it: the port has no room until frames
