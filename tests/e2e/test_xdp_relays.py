@@ -481,6 +481,31 @@ def a_lost_interface_is_taken_again():
 
 
 @tap.test
+def a_new_cable_has_other_queues():
+    """Its queues are shared out anew, and cells go on."""
+    two = ("--port", "af_xdp", "--workers", "2")
+    path = NetPath(args=[two, (*two, "--interfaces", "c1,c2"), two], queues=2)
+    path.there_and_back(20)
+    c, sent = path.clients[1], 20
+    for queues, placed in ((5, [[0, 2, 4], [1, 3]]), (1, [[0], [1]]),
+                           (3, [[0, 2], [1]])):
+        path.nets[2].sh("ip link del c2")
+        until("it to be gone", lambda: len(c.about()["interfaces"]) == 1)
+        cable(2, path.nets[2], path.nets[3], queues=queues)
+        until("its queues", lambda: ("c2", queues) in [
+            x[0::2] for x in c.about()["interfaces"]])
+        until("C's, too", lambda: ("c2", queues) in [
+            x[0::2] for x in path.clients[2].about()["interfaces"]])
+        tap.equal([w["queues"] for w in c.workers()], placed)
+        before = c.about()["way"]["rx_xsk"]
+        path.there_and_back(20)
+        sent += 20
+        assert c.about()["way"]["rx_xsk"] >= before + 35, c.about()
+        tap.equal([c.stats()[1][k] for k in ("forwarded", "backwarded")],
+                  [sent, sent])
+
+
+@tap.test
 def refusals_say_why_and_udp_runs_instead():
     net = Net()
     net.sh("ip link add c0 type veth peer name d0; ip link set c0 up; "
