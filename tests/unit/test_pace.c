@@ -395,10 +395,9 @@ static void some_arrive(unsigned circuit)
 					   .kind = VX6_KIND_DATA };
 		struct vx6_addr peer = dp_peer(2);
 		uint8_t p[VX6_CELL_MAX];
+		size_t len = dp_raw(p, 2, &c, text, sizeof(text));
 
-		assert_true(port_mem_put(node.port, p,
-					 dp_raw(p, 2, &c, text, sizeof(text)),
-					 &peer));
+		assert_true(port_mem_put(node.port, p, len, &peer));
 		walk.arrived++;
 	}
 }
