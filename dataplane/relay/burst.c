@@ -16,8 +16,10 @@ struct lane { /* what one cell carries from phase to phase */
 	struct relay_half *h;  /* that it came in on; */
 	struct relay_half *to; /* whose way out it takes: h, or a splice's */
 	uint64_t ctr;
-	uint8_t *q;    /* where the outgoing cell begins */
+	uint8_t *p;    /* where the cell begins that came, */
+	uint8_t *q;    /* and the one that leaves */
 	uint64_t sum;  /* of its C, unfolded, where that is known */
+	uint32_t circ; /* as it came */
 	uint16_t size; /* as it came; from fresh on, as it will leave */
 	uint16_t len;  /* of C, likewise */
 	uint16_t came; /* size of the datagram that came, for the counters */
@@ -32,7 +34,7 @@ static inline void lane_begin(struct lane *l, struct net_frame *f,
 {
 	l->f = f;
 	l->in = l->out = in;
-	l->q = f->data;
+	l->p = l->q = f->data;
 	l->size = l->came = f->len;
 	l->away = false;
 }
@@ -85,7 +87,7 @@ static void unprotect(struct lane *lane, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		op[i] = (struct vx6_aes_op){ &lane[i].in->link.hp_rx,
-					     vx6_cell_block(lane[i].q) };
+					     vx6_cell_block(lane[i].p) };
 	vx6_aes_decrypt_each(op, n);
 }
 
@@ -99,7 +101,7 @@ static unsigned route(struct relay *r, struct lane *lane, unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		struct lane *l = &lane[i];
 		struct vx6_cell cell;
-		enum vx6_status st = vx6_cell_parse(&cell, l->f->data, l->size);
+		enum vx6_status st = vx6_cell_parse(&cell, l->p, l->size);
 
 		if (vx6_unlikely(st == VX6_OK && cell.circ == 0)) {
 			relay_probe_in(r, l->in, l->f, now, out);
@@ -117,6 +119,7 @@ static unsigned route(struct relay *r, struct lane *lane, unsigned n,
 		l->h = &r->half[idx_of(cell.circ)];
 		vx6_prefetch_w(l->h);
 		vx6_prefetch_w((uint8_t *)l->h + VX6_CACHELINE);
+		l->circ = cell.circ;
 		l->ctr = cell.ctr;
 		l->len = cell.len;
 		l->kind = cell.kind;
@@ -130,8 +133,7 @@ static enum vx6_status admit(const struct lane *l, uint64_t now)
 {
 	const struct relay_half *h = l->h;
 
-	if (vx6_unlikely(h->id != vx6_get32(l->f->data + 4) ||
-			 h->in_link != l->in->link.index))
+	if (vx6_unlikely(h->id != l->circ || h->in_link != l->in->link.index))
 		return VX6_NO_CIRCUIT;
 	if (vx6_unlikely(now >= h->expires_ns))
 		return VX6_EXPIRED;
@@ -179,6 +181,7 @@ static unsigned find(struct relay *r, struct lane *lane, unsigned n,
 			     st);
 			continue;
 		}
+		vx6_window_fetch(&l->h->win, &cold_of(r, l->h)->ring, l->ctr);
 		way_out(r, l);
 		keep(lane, kept++, i);
 	}
@@ -214,9 +217,9 @@ static enum vx6_status fresh_forward(const struct relay *r, struct lane *l,
 	if (crosses(l)) {      /* one layer less and one more: it stays there */
 		if (now >= l->to->expires_ns)
 			return VX6_EXPIRED;
-		l->q = l->f->data;
+		l->q = l->p;
 	} else {
-		l->q = l->f->data + 8;
+		l->q = l->p + 8;
 		l->len = (uint16_t)(l->len - VX6_LAYER_LEN);
 	}
 	l->out = &r->link[l->to->out_link];
@@ -242,7 +245,9 @@ static enum vx6_status fresh_backward(struct relay *r, struct lane *l)
 	struct relay_half *h = l->h;
 	enum vx6_status st;
 
-	l->q = l->f->data - 8;
+	l->q = l->p - 8;
+	/* the packet's headers go to where none have been read */
+	vx6_prefetch_w(l->q - VX6_CACHELINE);
 	l->out = &r->link[h->out_link];
 	l->len = (uint16_t)(l->len + VX6_LAYER_LEN);
 	l->size = (uint16_t)out_fits(l->out, h->size_out, l->len, &st);
@@ -324,10 +329,10 @@ static struct vx6_layer_op op_of(const struct relay *r, const struct lane *l)
 				   .kind = VX6_KIND_DATA };
 
 	if (l->h->kind == ABI_HALF_FORWARD) {
-		op.h8 = l->f->data + 8;
+		op.h8 = l->p + 8;
 		op.len = (size_t)l->came - 8u;
 	} else {
-		op.h8 = l->f->data;
+		op.h8 = l->p;
 		op.len = (size_t)l->len - VX6_LEN_MIN;
 	}
 	return op;
@@ -364,7 +369,7 @@ static void crypt_all(struct relay *r, struct lane *lane, unsigned n,
  * the ends of a splice every cell is of kind 1. */
 static enum vx6_status inner_ok(const struct lane *l)
 {
-	const uint8_t *h8 = l->f->data + VX6_CELL_HDR;
+	const uint8_t *h8 = l->p + VX6_CELL_HDR;
 	unsigned len = vx6_h8_len(h8), kind = vx6_h8_kind(h8);
 
 	if (vx6_unlikely(len + (crosses(l) ? VX6_LAYER_LEN : 0) != l->len))
@@ -379,7 +384,7 @@ static enum vx6_status inner_ok(const struct lane *l)
  * will be another one on the wire. */
 static void sum_without_h8(struct lane *l)
 {
-	const uint8_t *h8 = l->f->data + VX6_CELL_HDR;
+	const uint8_t *h8 = l->p + VX6_CELL_HDR;
 
 	l->sum += (uint64_t)vx6_sum_less(vx6_sum_word(h8)) +
 		  vx6_sum_less(vx6_sum_word(h8 + 4));
@@ -415,7 +420,7 @@ static bool within_rate(struct relay_cold *c, uint64_t now)
 static enum vx6_status control_up(struct relay *r, const struct lane *l,
 				  uint64_t now)
 {
-	const uint8_t *text = l->f->data + VX6_CELL_HDR;
+	const uint8_t *text = l->p + VX6_CELL_HDR;
 	size_t have = (size_t)l->len - VX6_LEN_MIN, want;
 	struct abi_msg *m;
 
@@ -472,7 +477,7 @@ static bool judge(struct relay *r, struct lane *l, uint64_t now,
  *     from 4 | to 4 | size of what came 2 | 6 | P */
 static void go_away(const struct lane *l, struct relay_out *out)
 {
-	uint8_t *p = l->f->data;
+	uint8_t *p = l->p;
 
 	vx6_put32(p, l->h->id);
 	vx6_put32(p + 4, l->h->out_id);
@@ -529,7 +534,7 @@ static void splice_all(const struct relay *r, struct lane *lane, unsigned n)
 		op[cnt++] = (struct vx6_layer_op){
 			.key = &l->to->key,
 			.gcm = gcm_of(r, idx_of(l->to->id)),
-			.h8 = l->f->data + 8,
+			.h8 = l->p + 8,
 			.ctr = l->ctr,
 			.len = (size_t)l->len - VX6_LEN_MIN,
 			.kind = VX6_KIND_DATA,
@@ -655,6 +660,7 @@ void relay_join(struct relay *r, struct net_frame *const f[], unsigned n,
 		enum vx6_status st;
 
 		*l = (struct lane){ .f = f[i],
+				    .p = f[i]->data,
 				    .q = f[i]->data,
 				    .len = f[i]->len,
 				    .came = vx6_get16(f[i]->data + 8) };
