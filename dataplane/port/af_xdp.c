@@ -94,6 +94,7 @@ static void bring_home(struct af_xdp *a, unsigned k)
 		give_one(a, &a->port.frame[i]);
 	}
 	a->sock[k].filled = a->sock[k].unsent = 0;
+	a->sock[k].lost = 0;
 	a->sock[k].kick = false;
 }
 
@@ -205,6 +206,17 @@ static struct net_frame *read_one(struct af_xdp *a, unsigned k,
 	return f;
 }
 
+/* All that it had to receive with is used up: some may be lost. */
+VX6_COLD static void count_lost(struct af_xdp *a, struct sock *s)
+{
+	uint64_t lost = xsk_lost(&s->x);
+
+	if (lost > s->lost) {
+		a->port.drop[VX6_NO_ROOM] += lost - s->lost;
+		s->lost = lost;
+	}
+}
+
 static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 			unsigned n)
 {
@@ -213,10 +225,12 @@ static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 	uint32_t ready = xsk_ready(rx);
 	unsigned got = 0;
 
-	if (ready > n)
-		ready = n;
 	if (ready == 0)
 		return 0;
+	if (vx6_unlikely(ready == s->filled))
+		count_lost(a, s);
+	if (ready > n)
+		ready = n;
 	for (uint32_t i = 0; i < ready; i++) {
 		const struct xdp_desc *d = rx->entry;
 

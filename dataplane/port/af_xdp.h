@@ -69,7 +69,7 @@
 #define AF_XDP_SOCKS   16u     /* of one port at once */
 #define AF_XDP_QUEUES  8u      /* of an interface, for each worker */
 #define AF_XDP_NAME    16u     /* of an interface, with its NUL */
-#define AF_XDP_FRAMES  8192u   /* in the pool by default: 16 MiB */
+#define AF_XDP_FRAMES  16384u  /* in the pool by default: 32 MiB */
 #define AF_XDP_MTU     1280u   /* below this no path of cells goes */
 #define AF_XDP_FDS     (2u * AF_XDP_WORKERS + 2u) /* on the control thread */
 #define AF_XDP_WHY     (XDP_WHY + 80u) /* a sentence, and what runs instead */

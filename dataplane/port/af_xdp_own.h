@@ -51,7 +51,8 @@ struct sock {
 	VX6_ALIGNED(VX6_CACHELINE) uint32_t filled; /* frames in fill and rx */
 	uint32_t unsent;                            /* frames in tx and comp */
 	uint32_t put;                               /* of this burst */
-	bool kick; /* the kernel has not taken all of tx */
+	uint64_t lost; /* by the kernel, for want of frames */
+	bool kick;     /* the kernel has not taken all of tx */
 };
 
 enum if_state {

@@ -104,3 +104,13 @@ bool xsk_kick(const struct xsk *x)
 {
 	return sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0;
 }
+
+uint64_t xsk_lost(const struct xsk *x)
+{
+	struct xdp_statistics n = { 0 };
+	socklen_t len = sizeof(n);
+
+	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &n, &len) != 0)
+		return 0;
+	return n.rx_dropped + n.rx_ring_full;
+}

@@ -44,6 +44,7 @@ static const struct sandbox_call call[] = {
 /* clang-format off */
 static const struct sandbox_call xdp_call[] = {
 	CALL(getsockopt, "where a socket's rings are", ARG(1, SOL_XDP), ARG(2, XDP_MMAP_OFFSETS)),
+	CALL(getsockopt, "what a socket lost", ARG(1, SOL_XDP), ARG(2, XDP_STATISTICS)),
 };
 
 /* What the keeper does for it. */

@@ -315,6 +315,41 @@ static void what_the_classifier_passes_comes_by_the_socket(void **state)
 	close_port(p);
 }
 
+/* Cells that come while the worker is away for too long. */
+static void what_there_was_no_room_for_is_counted(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	const unsigned all = XSK_RX + 500;
+	struct net_frame *f[NET_BURST];
+	uint64_t lost, came;
+	struct port *p;
+	unsigned n;
+	int fd;
+
+	(void)state;
+	NEED_NET();
+	p = open_on("t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	UNTIL(p, working(p) == 1);
+	port_link(p, 3, &peer);
+	for (unsigned i = 0; i < all; i++)
+		cells_send(fd, &self, 3, 32, i);
+	UNTIL(p, p->rx_xsk >= XSK_RX / 2);
+	assert_true(p->drop[VX6_NO_ROOM] > 0);
+	assert_true(p->rx_xsk + p->drop[VX6_NO_ROOM] <= all);
+	while ((n = turn(p, f)) > 0)
+		port_give(p, f, n);
+	lost = p->drop[VX6_NO_ROOM];
+	came = p->rx_xsk;
+	cells_send(fd, &self, 3, 32, all);
+	UNTIL(p, p->rx_xsk > came);
+	assert_int_equal(p->drop[VX6_NO_ROOM], lost); /* each is told once */
+	check_frames(p);
+	close(fd);
+	close_port(p);
+}
+
 static uint64_t count_of(struct port *p, unsigned reason)
 {
 	struct af_xdp_state s;
@@ -802,6 +837,7 @@ int main(void)
 		port_test(cells_go_out_by_ipv4),
 		port_test(a_cell_over_the_mtu_is_dropped),
 		port_test(what_the_classifier_passes_comes_by_the_socket),
+		port_test(what_there_was_no_room_for_is_counted),
 		port_test(the_classifier_follows_the_links),
 		port_test(a_frame_leaves_by_another_interface),
 		port_test(a_lost_interface_comes_back),
@@ -821,6 +857,7 @@ int main(void)
 		kept_test(cells_go_out_by_ipv4),
 		kept_test(a_cell_over_the_mtu_is_dropped),
 		kept_test(what_the_classifier_passes_comes_by_the_socket),
+		kept_test(what_there_was_no_room_for_is_counted),
 		kept_test(the_classifier_follows_the_links),
 		kept_test(a_frame_leaves_by_another_interface),
 		kept_test(a_lost_interface_comes_back),
