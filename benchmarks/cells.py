@@ -269,20 +269,35 @@ def over_af_xdp(lab):
          counted="by the time that the forwarder was run and had work",
          wall_cells_s=digits(wall.median))
     if wall.good:
-        loss(lab, int(wall.median * .7))
+        loss(lab, int(wall.median * .7), rates[relay].faults)
 
 
-def loss(lab, rate):
+def dropped(at):
+    """What the cables' four ends have dropped, by who did."""
+    found = {}
+    for name, where, interface, way in (
+            ("sender", at.left, "vx0", "tx"), ("in", at.relay, "rl", "rx"),
+            ("out", at.relay, "rr", "tx"), ("far", at.right, "vx0", "rx")):
+        link = json.loads(where.run(
+            [programs.program("ip"), "-j", "-s", "link", "show", interface]))
+        found[name] = link[0]["stats64"][way]["dropped"]
+    return found
+
+
+def loss(lab, rate, faults):
     """So many cells a second, for long; none may be lost anywhere."""
     at = Place("loss", lab.cores).start_relay("af_xdp", "--interfaces",
                                               "rl,rr")
     at.drop_at_right()
     lost = Samples()
-    was, before = at.settled(), at.arrived()
+    was, before, dropped_before = at.settled(), at.arrived(), dropped(at)
     sent = at.cells(f"flow {rate} {LOSS_S}")
     now, arrived = at.settled(), at.arrived() - before
+    drops = {k: n - dropped_before[k] for k, n in dropped(at).items()}
     stopped(at)
     found = {k: now[k] - was[k] for k in was}
+    for fault in faults:
+        lost.fail(f"what it can carry is not known: {fault}")
     if sent["refused"] or sent["ns"] > 1.05e9 * LOSS_S:
         lost.fail("the pace was not kept")
     if arrived < found["forwarded"]:
@@ -291,7 +306,8 @@ def loss(lab, rate):
     lost.add(max(0, sent["sent"] - found["forwarded"]))
     emit(lab, "dp.loss_at_70pct", lost, "cells", seconds=LOSS_S,
          cells_s=rate, sent=sent["sent"], forwarded=found["forwarded"],
-         counted=found["drops"], arrived=arrived)
+         counted=found["drops"], arrived=arrived,
+         busy=digits(found["busy_ns"] / sent["ns"]), dropped=drops)
 
 
 # ---- sockets, and the kernel ----

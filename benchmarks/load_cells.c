@@ -336,17 +336,23 @@ static void shots(void)
 	say_sent(ok ? g.cnt : 0, ok ? 0 : g.cnt, begin, cpu);
 }
 
-/* Seals and sends RATE cells a second; the slots are a ring. */
+/* Seals and sends RATE cells a second, never more than a millisecond's at
+ * once: it takes longer where this thread was stopped.  The slots are a ring. */
 static void flow(uint64_t rate, uint64_t seconds)
 {
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns(), now = begin;
-	uint64_t sent = 0, lost = 0, all = rate * seconds;
+	uint64_t from = begin, sent = 0, lost = 0, all = rate * seconds;
+	uint64_t late = rate / 1000u;
 
 	begin_count();
 	while (sent + lost < all) {
 		uint64_t at = sent + lost;
-		uint64_t due = (now - begin) / VX6_US * rate / 1000000u;
+		uint64_t due = (now - from) / VX6_US * rate / 1000000u;
 
+		if (due > at + late) { /* nobody makes up for a pause */
+			from += (due - at - late) * VX6_SEC / rate;
+			due = at + late;
+		}
 		due = due < all ? due : all;
 		unsigned n = due - at > FLOW ? FLOW : (unsigned)(due - at);
 
