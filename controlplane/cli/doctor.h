@@ -82,6 +82,30 @@ struct doctor_box {            /* what confines a daemon, as it says itself */
 	char caps[DOCTOR_TEXT / 2];  /* "CAP_BPF, .."; "" = none */
 };
 
+enum doctor_device_is {
+	DOCTOR_DEVICE_OTHER, /* made by DPDK out of nothing */
+	DOCTOR_DEVICE_IF,    /* stands on an interface of the kernel */
+	DOCTOR_DEVICE_PCI
+};
+
+struct doctor_device { /* of DPDK, as data.dpdk_ports names it */
+	char name[DOCTOR_NAME];
+	enum doctor_device_is kind;
+	bool there;
+	char driver[DOCTOR_NAME]; /* of a PCI device, "" = none; or the
+				     interface */
+};
+
+struct doctor_dpdk {
+	bool wanted; /* data.backend; else the rest is empty */
+	char object[CONFIG_PATH_TEXT * 2];
+	enum doctor_word there;
+	bool trusted; /* by the data plane, which loads it */
+	enum doctor_word tun;
+	struct doctor_device device[CONFIG_DPDK_PORTS_MAX];
+	unsigned device_cnt;
+};
+
 struct doctor_facts {
 	char release[65];
 	unsigned version[2]; /* 6, 12 */
@@ -107,7 +131,7 @@ struct doctor_facts {
 	uint64_t nofile, memlock;    /* soft limits, of .. */
 	bool limits_vx6d;            /* .. the vx6d that runs, else ours */
 	unsigned port_start;         /* below it ports take privilege */
-	uint64_t huge_free, huge_kib;
+	uint64_t huge_all, huge_free, huge_kib;
 	struct doctor_file state, key;
 	struct doctor_port port[DOCTOR_PORTS];
 	unsigned port_cnt;
@@ -117,6 +141,7 @@ struct doctor_facts {
 	int landlock;             /* version of its interface, 0 = none */
 	enum doctor_word filters; /* of system calls */
 	struct doctor_box box[DOCTOR_BOXES];
+	struct doctor_dpdk dpdk;
 };
 
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
@@ -158,6 +183,10 @@ VX6_NONNULL void doctor_look_ports(const struct config *cfg,
 				   const char control[][VX6_ADDR_TEXT],
 				   unsigned control_cnt, const char *data,
 				   struct doctor_facts *f);
+
+/* doctor_look_dpdk is the part for data.backend dpdk. */
+VX6_NONNULL void doctor_look_dpdk(const struct config *cfg,
+				  struct doctor_dpdk *d);
 
 /* doctor_read reads at most len - 1 bytes of a file below /proc or /sys and
  * ends them with NUL; false (and "") when it cannot. */

@@ -623,6 +623,105 @@ static void judge_sandbox(const struct doctor_facts *f, const struct config *c,
 			judge_box(&f->box[i], r);
 }
 
+/* ---- what DPDK needs ---- */
+
+static void judge_object(const struct doctor_dpdk *d, struct doctor_report *r)
+{
+	if (d->there == DOCTOR_YES && d->trusted) {
+		add(r, "dpdk object", DOCTOR_OK, "%.200s", d->object);
+	} else if (d->there == DOCTOR_YES) {
+		add(r, "dpdk object", DOCTOR_FAIL,
+		    "%.180s is not root's, or others may write it: it is not "
+		    "loaded",
+		    d->object);
+		remedy(r, "chown root %.100s; chmod go-w %.100s", d->object,
+		       d->object);
+	} else if (d->there == DOCTOR_NO) {
+		add(r, "dpdk object", DOCTOR_FAIL, "%.200s is not there",
+		    d->object);
+		remedy(r, "apt install vx6-dpdk, or say data.backend udp");
+	} else {
+		add(r, "dpdk object", DOCTOR_WARN,
+		    "where vx6-dataplane would look for it cannot be told");
+		remedy(r, "install vx6-dataplane beside vx6, or see as root");
+	}
+}
+
+static void judge_pages(const struct doctor_facts *f, const struct config *c,
+			struct doctor_report *r)
+{
+	bool without = false;
+
+	for (unsigned i = 0; i < c->data.dpdk_eal_cnt; i++)
+		without |= strcmp(c->data.dpdk_eal[i], "--no-huge") == 0;
+	if (f->huge_all > 0 || without) {
+		add(r, "dpdk memory", DOCTOR_OK,
+		    "%" PRIu64 " huge pages, %" PRIu64 " free%s", f->huge_all,
+		    f->huge_free, without ? "; --no-huge is asked for" : "");
+		return;
+	}
+	add(r, "dpdk memory", DOCTOR_WARN,
+	    "there are no huge pages: EAL runs with --no-huge, slower");
+	remedy(r, "sysctl -w vm.nr_hugepages=128, and a line of that in "
+		  "/etc/sysctl.d");
+}
+
+static void judge_nic(const struct doctor_device *d, const char *check,
+		      struct doctor_report *r)
+{
+	if (!d->there) {
+		add(r, check, DOCTOR_FAIL, "there is no PCI device %s",
+		    d->name);
+		remedy(r, "lspci -D lists them; set data.dpdk_ports");
+	} else if (strcmp(d->driver, "vfio-pci") == 0 ||
+		   strncmp(d->driver, "mlx", 3) == 0) {
+		add(r, check, DOCTOR_OK, "has the driver %s", d->driver);
+	} else {
+		add(r, check, DOCTOR_FAIL,
+		    "the kernel's driver %s has it, not vfio-pci",
+		    d->driver[0] != '\0' ? d->driver : "(none)");
+		remedy(r,
+		       "dpdk-devbind.py --bind=vfio-pci %s, after its "
+		       "addresses are elsewhere",
+		       d->name);
+	}
+}
+
+static void judge_device(const struct doctor_dpdk *k,
+			 const struct doctor_device *d, struct doctor_report *r)
+{
+	char check[DOCTOR_CHECK];
+
+	snprintf(check, sizeof(check), "dpdk %.22s", d->name);
+	if (d->kind == DOCTOR_DEVICE_PCI) {
+		judge_nic(d, check, r);
+	} else if (d->kind == DOCTOR_DEVICE_IF && !d->there) {
+		add(r, check, DOCTOR_FAIL, "there is no interface %s",
+		    d->driver);
+		remedy(r, "ip link lists them; set data.dpdk_ports");
+	} else if (d->kind == DOCTOR_DEVICE_IF) {
+		add(r, check, DOCTOR_OK, "on interface %s", d->driver);
+	} else {
+		add(r, check, DOCTOR_OK, "made by DPDK");
+	}
+	if (d->kind == DOCTOR_DEVICE_IF || k->tun != DOCTOR_NO)
+		return;
+	add(r, check, DOCTOR_FAIL,
+	    "no /dev/net/tun, by which the kernel would have its traffic");
+	remedy(r, "modprobe tun");
+}
+
+static void judge_dpdk_needs(const struct doctor_facts *f,
+			     const struct config *c, struct doctor_report *r)
+{
+	if (!f->dpdk.wanted)
+		return;
+	judge_object(&f->dpdk, r);
+	judge_pages(f, c, r);
+	for (unsigned i = 0; i < f->dpdk.device_cnt; i++)
+		judge_device(&f->dpdk, &f->dpdk.device[i], r);
+}
+
 /* ---- the verdict on the back end ---- */
 
 static bool if_can(const struct doctor_if *i)
@@ -636,15 +735,12 @@ static void judge_dpdk(const struct doctor_facts *f, struct doctor_report *r)
 	if (f->carries[0] == '\0') {
 		add(r, "backend", DOCTOR_WARN,
 		    "dpdk is asked for, and no data plane runs that has it");
-		remedy(r, "install vx6-dpdk, start vx6-dataplane, and see what "
-			  "its log says");
+		remedy(r, "see what DPDK needs above, start vx6-dataplane, and "
+			  "read its log");
 	} else if (strcmp(f->carries, "dpdk") != 0) {
 		add(r, "backend", DOCTOR_FAIL,
 		    "dpdk is asked for, and %s carries the cells", f->carries);
 		remedy(r, "restart vx6-dataplane");
-	} else if (f->huge_free == 0) {
-		add(r, "backend", DOCTOR_OK,
-		    "dpdk; no huge page is free (sysctl vm.nr_hugepages)");
 	} else {
 		add(r, "backend", DOCTOR_OK, "dpdk");
 	}
@@ -695,10 +791,10 @@ void doctor_judge(const struct doctor_facts *facts, const struct config *cfg,
 	static void (*const judges[])(const struct doctor_facts *,
 				      const struct config *,
 				      struct doctor_report *) = {
-		judge_vx6d,    judge_state, judge_key,    judge_clock,
-		judge_ports,   judge_cpu,   judge_kernel, judge_sockets,
-		judge_limits,  judge_ifs,   judge_xdp,    judge_sandbox,
-		judge_backend,
+		judge_vx6d,       judge_state,   judge_key,    judge_clock,
+		judge_ports,      judge_cpu,     judge_kernel, judge_sockets,
+		judge_limits,     judge_ifs,     judge_xdp,    judge_sandbox,
+		judge_dpdk_needs, judge_backend,
 	};
 
 	*out = (struct doctor_report){ 0 };

@@ -125,6 +125,7 @@ static void look_memory(struct doctor_facts *f)
 
 	if (!doctor_read("/proc/meminfo", text, sizeof(text)))
 		return;
+	f->huge_all = line(text, "HugePages_Total:", 10);
 	f->huge_free = line(text, "HugePages_Free:", 10);
 	f->huge_kib = line(text, "Hugepagesize:", 10);
 }
@@ -332,4 +333,5 @@ void doctor_look(const struct config *cfg, const char *file,
 	look_vx6d(cfg, out);
 	doctor_look_ifs(cfg, out);
 	doctor_look_boxes(cfg, file, out);
+	doctor_look_dpdk(cfg, &out->dpdk);
 }

@@ -189,6 +189,47 @@ def what_af_xdp_lacks_fails_who_wants_it():
               '"auto"')
 
 
+def copied(where, *programs):
+    """The programs in DIR/bin, with nothing in DIR/lib."""
+    os.makedirs(os.path.join(where, "bin"))
+    for name in programs:
+        shutil.copy(os.path.join(os.path.dirname(command.VX6), name),
+                    os.path.join(where, "bin", name))
+    return os.path.join(where, "bin", programs[0])
+
+
+@tap.test
+def what_dpdk_needs_is_looked_for():
+    fresh_network()
+    veth(1500)
+    node = Node(data={"enabled": True, "backend": "dpdk", "dpdk_ports": [
+        "net_af_xdp0,iface=ill0", "net_af_packet1,iface=none0,qpairs=2",
+        "0000:99:00.0", "net_ring0"]})
+    own = copied(os.path.join(node.dir, "own"), "vx6", "vx6-dataplane")
+    done = subprocess.run([own, *node.args, "--json", "doctor"],
+                          capture_output=True, text=True)
+    tap.equal(done.stderr, "")
+    found = json.loads(done.stdout)["findings"]
+    must_find(found, "dpdk object", "fail",
+              os.path.join(node.dir, "own/lib/vx6/vx6-port-dpdk.so"),
+              "apt install vx6-dpdk")
+    must_find(found, "dpdk net_af_xdp0", "ok", "on interface ill0", "")
+    must_find(found, "dpdk net_af_packet1", "fail", "no interface none0",
+              "data.dpdk_ports")
+    must_find(found, "dpdk 0000:99:00.0", "fail", "no PCI device", "lspci")
+    must_find(found, "dpdk net_ring0", "ok", "made by DPDK", "")
+    so = os.path.join(node.dir, "own", "lib", "vx6", "vx6-port-dpdk.so")
+    os.makedirs(os.path.dirname(so))
+    for mode, level, text in ((0o664, "fail", "others may write"),
+                              (0o644, "ok", so)):
+        with open(so, "w", encoding="ascii"):
+            os.chmod(so, mode)
+        done = subprocess.run([own, *node.args, "--json", "doctor"],
+                              capture_output=True, text=True)
+        must_find(json.loads(done.stdout)["findings"], "dpdk object", level,
+                  text, "chmod go-w" if level == "fail" else "")
+
+
 @tap.test
 def without_privilege_it_says_what_it_may_not_see():
     fresh_network()

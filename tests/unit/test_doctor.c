@@ -126,6 +126,37 @@ static void all_is_well(void **state)
 
 BREAK(no_dpdk,
       (h->c.data.backend = CONFIG_BACKEND_DPDK, memcpy(h->f.carries, "udp", 4)))
+/* On DPDK all is well. */
+static void on_dpdk(struct host *h)
+{
+	h->c.data.backend = CONFIG_BACKEND_DPDK;
+	h->f.wants_xdp = false;
+	h->f.huge_all = 128;
+	memcpy(h->f.carries, "dpdk", 5);
+	h->f.dpdk = (struct doctor_dpdk){
+		.wanted = true,
+		.object = "/so",
+		.there = DOCTOR_YES,
+		.trusted = true,
+		.tun = DOCTOR_YES,
+		.device = { { "net_af_xdp0", DOCTOR_DEVICE_IF, true, "eth0" },
+                           { "0000:03:00.0", DOCTOR_DEVICE_PCI, true,
+			      "vfio-pci" },
+                           { "net_ring0", DOCTOR_DEVICE_OTHER, false, "" } },
+		.device_cnt = 3,
+	};
+}
+
+#define BREAK_DPDK(name, what) BREAK(name, on_dpdk(h); what)
+
+BREAK_DPDK(no_object, h->f.dpdk.there = DOCTOR_NO)
+BREAK_DPDK(hidden_object, h->f.dpdk.there = DOCTOR_UNKNOWN)
+BREAK_DPDK(loose_object, h->f.dpdk.trusted = false)
+BREAK_DPDK(no_huge_pages, h->f.huge_all = 0)
+BREAK_DPDK(no_dpdk_if, h->f.dpdk.device[0].there = false)
+BREAK_DPDK(no_nic, h->f.dpdk.device[1].there = false)
+BREAK_DPDK(kernels_nic, memcpy(h->f.dpdk.device[1].driver, "ixgbe", 6))
+BREAK_DPDK(no_tun, h->f.dpdk.device_cnt = 2; h->f.dpdk.tun = DOCTOR_NO)
 BREAK(denied, h->f.vx6d_denied = true)
 BREAK(plane_waits, memcpy(h->f.plane, "waiting", 8))
 BREAK(state_hidden, h->f.state.there = DOCTOR_UNKNOWN)
@@ -238,6 +269,14 @@ static const struct {
 	{ open_bpf, "unprivileged bpf", W, "every user", "unprivileged_bpf_disabled=2" },
 	{ no_route, "route", W, "none leads out", "ip route add" },
 	{ no_dpdk, "backend", F, "dpdk is asked for", "restart" },
+	{ no_object, "dpdk object", F, "/so is not there", "apt install vx6-dpdk" },
+	{ hidden_object, "dpdk object", W, "cannot be told", "beside vx6" },
+	{ loose_object, "dpdk object", F, "others may write it", "chmod go-w /so" },
+	{ no_huge_pages, "dpdk memory", W, "--no-huge", "vm.nr_hugepages=128" },
+	{ no_dpdk_if, "dpdk net_af_xdp0", F, "no interface eth0", "ip link" },
+	{ no_nic, "dpdk 0000:03:00.0", F, "no PCI device", "lspci -D" },
+	{ kernels_nic, "dpdk 0000:03:00.0", F, "driver ixgbe", "--bind=vfio-pci 0000:03:00.0" },
+	{ no_tun, "dpdk 0000:03:00.0", F, "/dev/net/tun", "modprobe tun" },
 	{ nowhere, "backend", F, "cannot be had", "data.backend udp" },
 	{ no_zerocopy, "xdp eth0", F, "asks for zerocopy", "\"auto\"" },
 	{ refused, "backend", F, "udp carries the cells: no memory", "do what it says" },
@@ -309,6 +348,26 @@ static void every_trouble_has_a_remedy(void **state)
 				 r.f[i].found);
 	assert_int_equal(
 		r.of[DOCTOR_OK] + r.of[DOCTOR_WARN] + r.of[DOCTOR_FAIL], r.cnt);
+}
+
+static void all_is_well_on_dpdk(void **state)
+{
+	struct doctor_report r;
+	struct host h;
+
+	(void)state;
+	well(&h);
+	on_dpdk(&h);
+	doctor_judge(&h.f, &h.c, &r);
+	assert_int_equal(r.of[DOCTOR_OK], r.cnt);
+	assert_string_equal(find(&r, "dpdk net_af_xdp0", DOCTOR_OK)->found,
+			    "on interface eth0");
+	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found, "dpdk");
+	/* without huge pages where that is asked for */
+	h.f.huge_all = 0;
+	memcpy(h.c.data.dpdk_eal[h.c.data.dpdk_eal_cnt++], "--no-huge", 10);
+	doctor_judge(&h.f, &h.c, &r);
+	assert_int_equal(r.of[DOCTOR_OK], r.cnt);
 }
 
 /* What AF_XDP lacks is no trouble where sockets are asked for. */
@@ -432,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_well),
+		cmocka_unit_test(all_is_well_on_dpdk),
 		cmocka_unit_test(each_has_its_remedy),
 		cmocka_unit_test(every_trouble_has_a_remedy),
 		cmocka_unit_test(sockets_need_no_xdp),
