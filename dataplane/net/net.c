@@ -5,9 +5,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -530,6 +532,15 @@ unsigned net_send(struct net_sock *s, struct net_out out[], unsigned n)
 			break;
 	}
 	return done;
+}
+
+uint32_t net_unsent(const struct net_sock *s)
+{
+	int len = 0;
+
+	if (ioctl(s->fd, SIOCOUTQ, &len) != 0 || len < 0)
+		return 0;
+	return (uint32_t)len;
 }
 
 unsigned net_route_mtu(const struct vx6_addr *to)

@@ -124,6 +124,11 @@ VX6_MUST_CHECK VX6_NONNULL unsigned net_recv(struct net_sock *s,
 VX6_MUST_CHECK VX6_NONNULL unsigned net_send(struct net_sock *s,
 					     struct net_out out[], unsigned n);
 
+/* net_unsent is how many bytes of the socket's buffer wait to be sent, with
+ * what the kernel has of its own for them; they may be twice sndbuf.  A
+ * system call. */
+VX6_MUST_CHECK VX6_NONNULL uint32_t net_unsent(const struct net_sock *s);
+
 /* net_route_mtu tells the MTU that this host's routes have towards a
  * place, 0 where there is no route.  Nothing is sent.  Start-up only. */
 VX6_NONNULL unsigned net_route_mtu(const struct vx6_addr *to);

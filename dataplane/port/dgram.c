@@ -139,6 +139,21 @@ static bool is_waiting(const struct dgram *d)
 	return d->run.left > 0 || d->next < d->got;
 }
 
+/* Frames that the socket would take now. */
+static uint32_t room_of(struct dgram *d)
+{
+	uint64_t most = 2ull * d->sock.sndbuf; /* as the kernel counts */
+
+	if (d->unsent > most / 2)
+		d->unsent = net_unsent(&d->sock);
+	if (d->unsent <= most / 2)
+		return PORT_ROOM;
+	if (d->unsent + d->held_cnt * DGRAM_CHARGE >= most)
+		return 0;
+	most -= d->unsent + d->held_cnt * DGRAM_CHARGE;
+	return (uint32_t)(most / DGRAM_CHARGE);
+}
+
 /* Receives until n frames are full or the socket is empty. */
 static unsigned fill(struct dgram *d, struct net_frame *f[], unsigned n)
 {
@@ -165,7 +180,7 @@ unsigned dgram_rx(struct dgram *d, struct net_frame *f[], unsigned n)
 	uint64_t lost = d->sock.rx_overflow;
 	unsigned k = fill(d, f, n);
 
-	d->port->tx_room = PORT_ROOM; /* it may have some by now */
+	d->port->tx_room = room_of(d); /* it may have some by now */
 	if (d->held_cnt > 0 && (k == 0 || ++d->held_for >= DGRAM_BURSTS)) {
 		flush(d);
 		if (k == 0) /* it may be that no frame was free */
@@ -302,8 +317,10 @@ static enum vx6_status status_of(int err)
 	}
 }
 
-static void count(struct port *p, const struct net_out *o, int err)
+static void count(struct dgram *d, const struct net_out *o, int err)
 {
+	struct port *p = d->port;
+
 	if (err != 0) {
 		p->drop[status_of(err)] += o->iov_cnt;
 		if (status_of(err) == VX6_AGAIN)
@@ -311,8 +328,11 @@ static void count(struct port *p, const struct net_out *o, int err)
 		return;
 	}
 	p->tx_frames += o->iov_cnt;
-	for (size_t i = 0; i < o->iov_cnt; i++)
+	d->unsent += DGRAM_MESSAGE;
+	for (size_t i = 0; i < o->iov_cnt; i++) {
 		p->tx_bytes += o->iov[i].iov_len;
+		d->unsent += o->iov[i].iov_len;
+	}
 }
 
 /* Those of the group that were sent, back to the pool. */
@@ -333,6 +353,7 @@ static void send_from(struct dgram *d, unsigned least)
 {
 	unsigned gathered = 0, outs = 0, kept = 0, done;
 	struct groups gs;
+	uint32_t room;
 
 	group_all(&gs, d->held, d->held_cnt);
 	for (unsigned i = 0; i < gs.cnt; i++)
@@ -341,7 +362,7 @@ static void send_from(struct dgram *d, unsigned least)
 				       outs);
 	done = net_send(&d->sock, d->out, outs);
 	for (unsigned i = 0; i < outs; i++)
-		count(d->port, &d->out[i], i < done ? d->out[i].err : EAGAIN);
+		count(d, &d->out[i], i < done ? d->out[i].err : EAGAIN);
 	for (unsigned i = 0; i < gs.cnt; i++)
 		let_go(d, &gs, &gs.group[i]);
 	for (unsigned i = 0; i < d->held_cnt; i++)
@@ -350,6 +371,9 @@ static void send_from(struct dgram *d, unsigned least)
 	d->held_cnt = kept;
 	if (kept == 0)
 		d->held_for = 0;
+	room = room_of(d);
+	if (room < d->port->tx_room)
+		d->port->tx_room = room;
 	if (d->holds)
 		d->port->pending = kept > 0;
 }

@@ -32,8 +32,11 @@
  * a burst when 64 KiB are full does), because what stays in
  * the nearest cache until it is sent is worth as much.
  *
- * A socket that takes no more tells it: the port has no room until frames
- * are received again.
+ * Room.  What is sent is added up, and when that could be half of the
+ * socket's buffer the kernel is asked what of it is still there.  Above half
+ * the port has room for as many frames as surely fit (DGRAM_CHARGE each), so
+ * that whoever shares it out can do so before any is lost; a socket that took
+ * no more all the same has none until frames are received again.
  *
  * It counts in the port whose frames it moves, and only what it moves.
  *
@@ -48,6 +51,11 @@
 #define DGRAM_WORTH    16u  /* frames: a message that is worth its cost */
 #define DGRAM_HELD     256u /* frames that are sent together at most */
 #define DGRAM_BURSTS   (DGRAM_HELD / NET_BURST)
+
+/* Of a socket's buffer, at most: what a message takes beside its bytes, and
+ * what a frame does that is a message of its own. */
+#define DGRAM_MESSAGE 3072u
+#define DGRAM_CHARGE  (NET_FRAME_CAP + DGRAM_MESSAGE)
 
 struct dgram_run { /* the rest of a message, not yet in frames */
 	const uint8_t *at;
@@ -70,6 +78,7 @@ struct dgram {
 		       says that frames are held */
 	unsigned held_cnt, held_for; /* frames; calls of rx */
 	struct net_frame *held[DGRAM_HELD];
+	uint64_t unsent; /* bytes of the socket's buffer, at most */
 	/* as they are sent */
 	struct net_out out[DGRAM_HELD];
 	struct iovec gather[DGRAM_HELD];

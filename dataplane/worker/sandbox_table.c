@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@ static const struct sandbox_call call[] = {
 	CALL(recvmmsg, "cells in, many at once"),
 	CALL(sendmmsg, "cells out, many at once"),
 	CALL(sendmsg, "cells out; answers and rings to vx6d"),
+	CALL(ioctl, "what the socket has not sent yet", ARG(1, SIOCOUTQ)),
 	CALL(recvmsg, "cells in; vx6d's commands; netlink"),
 	CALL(sendto, "AF_XDP's kick; netlink's questions; the manager"),
 	CALL(recvfrom, "netlink's answers"),

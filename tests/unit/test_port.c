@@ -11,10 +11,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 
 #include "dataplane/base/rand.h"
 #include "dataplane/port/dgram.h"
+#include "tests/support/twonet.h"
 
 #define ENDS 5u
 
@@ -421,6 +423,69 @@ static void long_messages_come_few_at_a_time(void **state)
 	port_close(b);
 }
 
+/* n frames to sink's end, numbered on. */
+static void give_some(struct port *p, struct sink *k, unsigned n)
+{
+	struct net_frame *f[NET_BURST];
+
+	for (unsigned i = 0; i < n; i++) {
+		f[i] = port_take(p);
+		write_text(f[i], 0, k->sent, 1200);
+		f[i]->peer = k->port->at;
+		k->len[k->sent++] = 1200;
+	}
+	port_tx(p, f, n);
+}
+
+/* Over a slow cable, who sends no more than there is room for loses none;
+ * who does, does. */
+static void a_slow_cable_has_no_room(void **state)
+{
+	static struct sink sink;
+	struct port_opts o = { .bind = addr("[fd00:0::1]:0"), .sndbuf = 65536 };
+	struct net_frame *f[NET_BURST];
+	unsigned least = NET_BURST;
+	struct twonet net;
+	struct port *p;
+
+	(void)state;
+	if (!twonet_open(&net)) {
+		twonet_may();
+		skip();
+	}
+	twonet_cable(&net, 0, 1);
+	twonet_run(&net, false,
+		   "tc qdisc add dev t0 root tbf rate 80mbit burst 10kb "
+		   "limit 16mb");
+	assert_int_equal(port_open_udp(&p, &o), VX6_OK);
+	memset(&sink, 0, sizeof(sink));
+	assert_int_equal(setns(net.there, CLONE_NEWNET), 0);
+	sink.port = udp("[fd00:0::2]:0", true);
+	assert_int_equal(setns(net.here, CLONE_NEWNET), 0);
+	while (sink.sent < 600) {
+		unsigned n = p->tx_room < 16 ? p->tx_room : 16;
+
+		if (n < least)
+			least = n;
+		if (n > 0)
+			give_some(p, &sink, n);
+		else
+			drain(&sink, 0, p);
+		assert_int_equal(port_rx(p, f, NET_BURST), 0);
+	}
+	assert_int_equal(p->drop[VX6_AGAIN], 0);
+	assert_int_equal(p->tx_frames, sink.sent);
+	assert_int_equal(least, 0); /* or it was never full */
+	drain(&sink, 0, p);
+	for (unsigned i = 0; i < 40; i++)
+		give_some(p, &sink, 16);
+	assert_true(p->drop[VX6_AGAIN] > 0);
+	assert_int_equal(p->tx_room, 0);
+	port_close(sink.port);
+	port_close(p);
+	twonet_close(&net);
+}
+
 static void what_cannot_be_sent_is_counted(void **state)
 {
 	struct port *a = udp("127.0.0.1:0", true), *b = udp("[::1]:0", true);
@@ -547,6 +612,7 @@ int main(void)
 		cmocka_unit_test(cells_to_many_places_go_together),
 		cmocka_unit_test(nothing_is_held_in_vain),
 		cmocka_unit_test(long_messages_come_few_at_a_time),
+		cmocka_unit_test(a_slow_cable_has_no_room),
 		cmocka_unit_test(an_empty_pool_delays_and_loses_nothing),
 		cmocka_unit_test(what_cannot_be_sent_is_counted),
 		cmocka_unit_test(what_is_too_long_is_no_frame),
