@@ -182,7 +182,7 @@ static void a_changed_bit_leaves_nothing(void **state)
 
 static void one_vector(const json_t *v)
 {
-	uint8_t key[16], made[VX6_CELL_MAX], wire[VX6_CELL_MAX];
+	uint8_t key[16], made[VX6_CELL_MAX] = { 0 }, wire[VX6_CELL_MAX] = { 0 };
 	size_t size = vec_bytes(v, "wire", wire, sizeof(wire));
 	struct vx6_cell c = { 0 };
 	struct vx6_aes aes;

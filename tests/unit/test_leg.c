@@ -874,7 +874,7 @@ static void the_pad_does_not_matter(void **state)
 {
 	static struct rig r;
 	struct vx6_leg_open back = { 0 };
-	struct vx6_cell c;
+	struct vx6_cell c = { 0 };
 	struct wire w = { 0 };
 
 	(void)state;

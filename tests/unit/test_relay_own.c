@@ -82,7 +82,7 @@ static void local_cells_go_up_unopened(void **state)
 	struct dp_cell c = { .ctr = loc.start_rx + 4,
 			     .circ = LOC,
 			     .kind = VX6_KIND_DATA };
-	struct vx6_cell got;
+	struct vx6_cell got = { 0 };
 	unsigned sent;
 
 	(void)state;

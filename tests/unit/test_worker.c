@@ -681,7 +681,7 @@ static void local_cells_reach_each_client(void **state)
 		struct abi_link l = dp_link(1);
 		uint8_t cell[VX6_CELL_MAX], buf[DP_BUF];
 		struct abi_slot *s;
-		struct vx6_cell got;
+		struct vx6_cell got = { 0 };
 		struct vx6_aes hp;
 		uint32_t index;
 		size_t len;
