@@ -273,9 +273,6 @@ static void relay_all(struct dp_rig *rig, dp_burst_fn *burst)
 	unsigned cnt;
 
 	while ((cnt = port_rx(n->port, f, RELAY_BURST)) > 0) {
-		/* the line with the headers, which AF_XDP has read by now */
-		for (unsigned i = 0; i < cnt; i++)
-			vx6_prefetch_w(f[i]->data - PACKET_UDP);
 		if (phases)
 			dp_phases_mark(DP_PHASE_rx);
 		burst(n->relay, f, cnt, n->now, &n->out);

@@ -45,6 +45,15 @@ static inline uint32_t vx6_sum_word(const uint8_t *p)
 	return v;
 }
 
+/* vx6_sum_wide is the sum of 64 bits at p. */
+static inline uint64_t vx6_sum_wide(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return (v >> 32) + (v & 0xffffffffu);
+}
+
 /* vx6_sum_less is what to add for a 32-bit word that is there no more. */
 static inline uint32_t vx6_sum_less(uint32_t word)
 {

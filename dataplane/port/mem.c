@@ -39,6 +39,7 @@ static struct net_frame *queue_get(struct queue *q)
 static unsigned mem_rx(struct port *p, struct net_frame *f[], unsigned n)
 {
 	struct queue *q = &mem_of(p)->in;
+	uint64_t bytes = 0;
 
 	if (n > q->cnt)
 		n = q->cnt;
@@ -47,19 +48,25 @@ static unsigned mem_rx(struct port *p, struct net_frame *f[], unsigned n)
 		vx6_prefetch_w(f[i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
+		/* and the line in front, where other ports read headers */
+		vx6_prefetch_w(f[i]->data - 1);
 		vx6_prefetch_w(f[i]->data);
-		p->rx_bytes += f[i]->len;
+		bytes += f[i]->len;
 	}
+	p->rx_bytes += bytes;
 	p->rx_frames += n;
 	return n;
 }
 
 static void mem_tx(struct port *p, struct net_frame *f[], unsigned n)
 {
+	uint64_t bytes = 0;
+
 	for (unsigned i = 0; i < n; i++) {
 		queue_put(&mem_of(p)->out, f[i]);
-		p->tx_bytes += f[i]->len;
+		bytes += f[i]->len;
 	}
+	p->tx_bytes += bytes;
 	p->tx_frames += n;
 	if (p->tx_room != PORT_ROOM) /* a test says so */
 		p->tx_room -= n < p->tx_room ? n : p->tx_room;

@@ -55,7 +55,7 @@ static unsigned parse(struct relay *r, struct net_frame *const f[], unsigned n,
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		vx6_prefetch_w(f[i]->data);
+		vx6_prefetch_w(vx6_cell_block(f[i]->data));
 	for (unsigned i = 0; i < n; i++) {
 		struct relay_link *in = NULL;
 		uint32_t index = 0;
@@ -566,13 +566,12 @@ static void sum_behind_block(struct lane *l)
 /* And all before it, as it is now. */
 static uint16_t sum_of(const struct lane *l)
 {
-	uint64_t sum = l->sum;
+	const uint8_t *q = l->q;
 
 	if (!l->summed)
 		return 0;
-	for (unsigned at = 0; at < VX6_CELL_HDR + 4; at += 4)
-		sum += vx6_sum_word(l->q + at);
-	return vx6_sum_fold(sum);
+	return vx6_sum_fold(l->sum + vx6_sum_wide(q) + vx6_sum_wide(q + 8) +
+			    vx6_sum_word(q + VX6_CELL_HDR));
 }
 
 static void send_all(struct relay *r, struct lane *lane, unsigned n,

@@ -20,6 +20,9 @@
  *     frames in -------+--> up    header unprotected, for vx6d's ring
  *     spares used      +--> free  dropped, or read and done with
  *
+ * A frame of tx says what its payload sums to where the layer that wrote it
+ * has told (vx6_layer_op): its cell is not read again for a checksum.
+ *
  * Every frame ends in exactly one of the lists: in + spares used =
  * tx + up + away + free, and every test checks it after every call.  Drops are
  * counted by status, by half-circuit where there is one, and never logged.
