@@ -4,10 +4,12 @@
 #include <intel-ipsec-mb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "benchmarks/dp.h"
 
 #define AHEAD 4u
+#define HUGE  ((size_t)2 << 20)
 #define LINES 4u /* of a frame, fetched ahead: the CPU sees the rest itself */
 
 struct dp_raw {
@@ -31,12 +33,15 @@ static struct abi_half half_of(const struct dp_case *c, uint32_t key)
 				 : dp_leg_of(c, key - c->circuits);
 }
 
+/* In large pages, as the pipeline has its tables. */
 static void *room(const struct dp_case *c, size_t each)
 {
-	void *mem = aligned_alloc(64, keys_of(c) * ((each + 63) / 64 * 64));
+	size_t len = keys_of(c) * ((each + 63) / 64 * 64);
+	void *mem = aligned_alloc(HUGE, (len + HUGE - 1) / HUGE * HUGE);
 
 	if (mem == NULL)
 		dp_fail("no memory for the baseline's keys");
+	(void)madvise(mem, len, MADV_HUGEPAGE);
 	return mem;
 }
 
