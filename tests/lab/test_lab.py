@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e"), HERE]
@@ -322,6 +323,32 @@ def a_capture_has_every_frame_as_on_a_wire():
         tap.equal([x.payload for x in got], parts)
         tap.equal({(x.src, x.dst) for x in got},
                   {(lab["a"].address(), lab["b"].address())})
+
+
+@tap.test
+def a_capture_that_begins_hears_no_train():
+    lab = plain(a={}, b={})
+    ear, mouth = Ear(lab["b"]), Ear(lab["a"])
+    mouth.sock.setsockopt(socket.IPPROTO_UDP, 103, 1000)
+    train, done, said = bytes(3000), threading.Event(), [0]
+
+    def talk():
+        while not done.is_set():
+            mouth.send(lab["b"].address(), ear.port, train)
+            said[0] += 1
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        for _ in range(3):
+            with lab.capture("b") as c:
+                before = said[0]
+                tap.wait(lambda at=before: said[0] > at + 3, "more trains")
+            got = [x for x in c.datagrams() if x.dport == ear.port]
+            tap.true(got, "datagrams went by")
+            tap.equal({len(x.payload) for x in got}, {1000})
+    finally:
+        done.set()
+        talker.join()
 
 
 def state(pid):

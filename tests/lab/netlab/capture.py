@@ -34,12 +34,12 @@ class Capture:
         self.mine, self.theirs = f"vx{interface}", f"{host.name}.{interface}"
         self.path, self.log = path, path + ".log"
         self.lost = None
+        self._segments(1)  # before tcpdump hears anything
         with self.where.inside():
             self.p = place.start(
                 [programs.program("tcpdump"), "-i", self.theirs, "-n", "-p",
                  "-U", "--immediate-mode", "-B", str(BUFFER_KIB), "-s",
                  str(host.mtu + 64), "-Z", "root", "-w", path], log=self.log)
-        self._segments(1)
         tap.wait(lambda: "listening on" in self.said() or self.gone(),
                  f"tcpdump on {self.theirs}", hint=self.said)
 
