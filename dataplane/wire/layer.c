@@ -201,20 +201,35 @@ static void bins_run(struct bins *b)
 		bin_run(b, &b->of[i]);
 }
 
+/* What the cipher itself fetches on the way. */
+static bool fetches(const struct vx6_layer_op *o)
+{
+	return o->key->suite == VX6_SUITE_AEGIS128L ||
+	       o->key->impl == VX6_IMPL_OWN;
+}
+
 /* From 16 bytes before H8, where the header of what leaves will begin.
  * Twelve lines: by then the CPU sees where this goes and fetches the rest by
- * itself; where memory is slow, four left it waiting.  Lanes fetch what
- * comes next themselves. */
-static void fetch(const struct vx6_layer_op *op)
+ * itself; where memory is slow, four left it waiting. */
+static void fetch(const struct vx6_layer_op *o)
 {
-	const uint8_t *p = op->h8 - 16;
+	const uint8_t *p = o->h8 - 16;
+	size_t tables = 0;
 
+	if (o->key->suite == VX6_SUITE_AES256_GCM && o->gcm != NULL)
+		tables = o->key->impl == VX6_IMPL_OWN ? VX6_AEAD_OWN_STATE
+						      : VX6_AEAD_STATE;
 	for (size_t at = 0; at < FETCH; at += VX6_CACHELINE)
 		vx6_prefetch(p + at);
-	for (size_t at = 0; op->key->suite == VX6_SUITE_AES256_GCM &&
-			    op->gcm != NULL && at < VX6_AEAD_STATE;
-	     at += VX6_CACHELINE)
-		vx6_prefetch(op->gcm->state + at);
+	for (size_t at = 0; at < tables; at += VX6_CACHELINE)
+		vx6_prefetch(o->gcm->state + at);
+}
+
+/* Whom nobody else would fetch; the sooner the better. */
+static void fetch_first(const struct vx6_layer_op op[], unsigned n)
+{
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		fetch(&op[i]);
 }
 
 /* ---- suite 1 without tables: they are made for some cells at a time ---- */
@@ -293,13 +308,6 @@ static const struct vx6_layer_op *next_of(const struct vx6_layer_op op[],
 	return i + VX6_AEAD_LANES < n ? &op[i + VX6_AEAD_LANES] : NULL;
 }
 
-/* What the cipher itself fetches on the way. */
-static bool fetches(const struct vx6_layer_op *o)
-{
-	return o->key->suite == VX6_SUITE_AEGIS128L ||
-	       o->key->impl == VX6_IMPL_OWN;
-}
-
 static struct vx6_aead_lane own_lane(const struct vx6_layer_op *o,
 				     struct vx6_aead_ref r,
 				     const uint8_t *nonce,
@@ -359,8 +367,6 @@ static void chunk(struct vx6_layer_op op[], unsigned n,
 
 	bare.at = bare.n = 0;
 	bare.used = false;
-	for (unsigned i = 0; i < n && i < AHEAD; i++)
-		fetch(&op[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 
@@ -385,6 +391,7 @@ static void open_chunk(struct vx6_layer_op op[], unsigned n)
 {
 	struct nonces nonce;
 
+	fetch_first(op, n);
 	for (unsigned i = 0; i < n; i++)
 		look(&op[i], nonce.of[i]);
 	chunk(op, n, &nonce, true);
@@ -394,6 +401,7 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 {
 	struct nonces nonce;
 
+	fetch_first(op, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct vx6_layer_op *o = &op[i];
 

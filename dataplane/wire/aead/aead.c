@@ -10,7 +10,9 @@
 #include "dataplane/wire/aead/aegis.h"
 #include "dataplane/wire/aead/gcm.h"
 
-_Static_assert(sizeof(struct vx6_gcm_key) <= VX6_AEAD_STATE,
+_Static_assert(sizeof(struct vx6_gcm_key) <= VX6_AEAD_STATE &&
+		       offsetof(struct vx6_gcm_key, h[VX6_GCM_POWERS]) ==
+			       VX6_AEAD_OWN_STATE,
 	       "our own tables fit the state");
 _Static_assert(VX6_AEAD_BURST_MAX == VX6_GCM_MAX, "one limit");
 

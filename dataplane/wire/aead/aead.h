@@ -47,6 +47,9 @@ enum vx6_aead_impl { VX6_IMPL_SODIUM, VX6_IMPL_IPSEC_MB, VX6_IMPL_OWN };
  * two bytes behind it share its last cache line. */
 #define VX6_AEAD_STATE 1264u
 
+/* Of them, what our own tables for bursts take. */
+#define VX6_AEAD_OWN_STATE 496u
+
 struct VX6_ALIGNED(64) vx6_aead {
 	uint8_t state[VX6_AEAD_STATE];
 	uint8_t alg;  /* enum vx6_alg; 0 = not initialised */

@@ -272,7 +272,8 @@ GCM __m512i ad_block(const struct vx6_aead_lane *m)
 }
 
 /* The last n registers of a message, whose text ends at `left` bytes in them:
- * x is text as it comes and s as it goes, both 0 behind the end. */
+ * x is text as it comes and s as it goes, both 0 behind the end.  That is in
+ * the last register, or in the one before where the last has lengths only. */
 struct end {
 	uint8_t *p;
 	size_t len, left;
@@ -301,8 +302,10 @@ GCM void end_get(const struct run *r, struct end *e, unsigned n, unsigned row)
 	e->spot = (__mmask8)(3u << 2 * e->text);
 	blocks(r, e->s, n - 1, row);
 	e->s[n - 1] = xor(r->base, _mm512_mask_mov_epi64(last, e->spot, j0));
+	if (n > 2)
+		get(e->x, n - 2, e->p);
 	VX6_UNROLL
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = n > 2 ? n - 2 : 0; i < n; i++)
 		e->x[i] = _mm512_maskz_loadu_epi8(mask_of(e, i),
 						  e->p + WIDE * i);
 }
@@ -322,8 +325,10 @@ GCM __m128i end_put(struct run *r, struct end *e, unsigned n)
 {
 	__m512i j0;
 
+	if (n > 2)
+		put(r, e->s, n - 2, e->x, e->p);
 	VX6_UNROLL
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = n > 2 ? n - 2 : 0; i < n; i++) {
 		__mmask64 mask = mask_of(e, i);
 
 		e->s[i] = _mm512_aesenclast_epi128(
