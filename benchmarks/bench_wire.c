@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bench_wire: what a relay does to a cell, against the cipher alone.
  *
- *     bench_wire [-q]          -q: only the two figures that are asked for
+ *     bench_wire [-q | -a]     -q: only the two figures that are asked for
+ *                              -a: only what layers cost alone
  *
  * 8,192 frames of 2 KiB belong to 1,024 circuits and are visited in a seeded
  * random order.  Ours, a step: header off (incoming link), parse, circuit,
@@ -13,6 +14,10 @@
  * of 32 passes' CPU time.  Ours is the median of 5 samples, the baseline the
  * best of 5.  One frame in 1,024 is opened by the next hop and compared; a
  * figure with a wrong or refused cell is invalid.
+ *
+ * `wire.open.*` and `wire.seal.*` are the layers of a burst alone, near (32
+ * frames over and over) and far (all of them, in order), against ipsec-mb's
+ * call on the same bytes; best of the passes, in turns.
  *
  * JSON Lines on stdout, a table on stderr. */
 #include <intel-ipsec-mb.h>
@@ -386,11 +391,11 @@ static void raw_one(IMB_MGR *mb, uint32_t f)
 	}
 }
 
-static void raw(IMB_MGR *mb, bool ahead)
+static void raw(IMB_MGR *mb, const uint32_t *order, uint32_t n, bool ahead)
 {
-	for (uint32_t i = 0; i < FRAMES; i++) {
-		if (ahead && i + 1 < FRAMES) {
-			uint32_t f = rig.order[i + 1];
+	for (uint32_t i = 0; i < n; i++) {
+		if (ahead && i + 1 < n) {
+			uint32_t f = order[i + 1];
 			const uint8_t *k =
 				(const uint8_t *)&rig.raw_gcm[f % CIRCUITS];
 
@@ -402,7 +407,7 @@ static void raw(IMB_MGR *mb, bool ahead)
 			     at += 64)
 				vx6_prefetch(k + at);
 		}
-		raw_one(mb, rig.order[i]);
+		raw_one(mb, order[i]);
 	}
 }
 
@@ -449,7 +454,7 @@ static double pass(IMB_MGR *mb, enum who who)
 	if (who == OURS)
 		ours();
 	else
-		raw(mb, who == RAW_AHEAD);
+		raw(mb, rig.order, FRAMES, who == RAW_AHEAD);
 	from = cpu_s() - from;
 	if (who == OURS)
 		check_frames();
@@ -478,6 +483,74 @@ static void sample(IMB_MGR *mb, double rate[WHO_CNT])
 	}
 }
 
+/* ---- a burst's layers alone ---- */
+
+#define NEAR BURST /* so many frames, which stay at hand */
+
+/* As fill_frame does, and without header protection. */
+static void fill_bare(uint32_t f)
+{
+	fill_frame(f);
+	vx6_cell_unprotect(&rig.link[f % LINKS].in, cell_of(f));
+}
+
+static double wall_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static void alone_ours(const uint32_t *order)
+{
+	struct lane lane[BURST];
+
+	for (unsigned i = 0; i < BURST; i++) {
+		lane[i].p = cell_of(order[i]);
+		lane[i].size = rig.cell;
+		lane[i].c = &rig.circuit[order[i] % CIRCUITS];
+		lane[i].cell.len = (uint16_t)(rig.cell - VX6_CELL_HDR);
+	}
+	if (!rig.forward) {
+		seal_all(lane, BURST);
+		return;
+	}
+	struct vx6_layer_op op[BURST];
+
+	for (unsigned i = 0; i < BURST; i++)
+		op[i] = (struct vx6_layer_op){ .key = &lane[i].c->layer.key,
+					       .gcm = &lane[i].c->layer.gcm,
+					       .h8 = lane[i].p + 8,
+					       .len = lane[i].size - 8 };
+	vx6_layer_open_burst(op, BURST);
+	for (unsigned i = 0; i < BURST; i++)
+		rig.refused += op[i].st != VX6_OK;
+}
+
+/* Seconds for FRAMES cells; near, each burst is made anew in the caches. */
+static double alone_pass(IMB_MGR *mb, enum who who, bool far)
+{
+	double spent = 0, from;
+
+	for (uint32_t f = 0; f < FRAMES; f++)
+		fill_bare(f);
+	rig.round++;
+	for (uint32_t at = 0; at < FRAMES; at += BURST) {
+		const uint32_t *order = rig.order + (far ? at : 0);
+
+		for (unsigned i = 0; !far && i < NEAR; i++)
+			fill_bare(order[i]);
+		from = wall_s();
+		if (who == OURS)
+			alone_ours(order);
+		else
+			raw(mb, order, BURST, who == RAW_AHEAD);
+		spent += wall_s() - from;
+	}
+	return spent;
+}
+
 static void cpu_model(char *out, size_t len)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
@@ -500,21 +573,51 @@ static void cpu_model(char *out, size_t len)
 		fclose(f);
 }
 
-static void figure(IMB_MGR *mb, unsigned suite, size_t cell, bool forward)
+struct result {
+	const char *what, *place; /* place: "", or where the bytes lie */
+	double value, min, max, base;
+};
+
+static void report(const struct result *r)
 {
 	static const char *const name[] = {
 		[VX6_SUITE_AES256_GCM] = "aes256gcm",
 		[VX6_SUITE_CHACHA20_POLY1305] = "chacha20poly1305",
 		[VX6_SUITE_AEGIS128L] = "aegis128l",
 	};
-	const char *alg = name[suite];
+	const char *alg = name[rig.suite];
 	/* there is nobody else's AEGIS-128L to be compared with */
 	const char *than =
-		name[suite == VX6_SUITE_AEGIS128L ? VX6_SUITE_AES256_GCM
-						  : suite];
-	double got[SAMPLES], base = 0;
-	char cpu[160];
+		name[rig.suite == VX6_SUITE_AEGIS128L ? VX6_SUITE_AES256_GCM
+						      : rig.suite];
+	bool valid = rig.refused == 0 && rig.wrong == 0;
 	struct utsname un = { 0 };
+	char cpu[160];
+
+	cpu_model(cpu, sizeof(cpu));
+	uname(&un);
+	printf("{\"figure\":\"wire.%s.%s.%zu%s\",\"value\":%.0f,"
+	       "\"unit\":\"steps/s\",\"baseline\":\"ipsec-mb %s alone\","
+	       "\"baseline_value\":%.0f,\"ratio\":%.3f,\"valid\":%s,"
+	       "\"min\":%.0f,\"max\":%.0f,\"burst\":%u,\"frames\":%u,"
+	       "\"circuits\":%u,\"seed\":%u,\"host\":{\"cpu\":\"%s\","
+	       "\"kernel\":\"%s\",\"aead\":\"%s\"}}\n",
+	       r->what, alg, rig.cell, r->place, r->value, than, r->base,
+	       r->value / r->base, valid ? "true" : "false", r->min, r->max,
+	       BURST, FRAMES, CIRCUITS, SEED, cpu, un.release,
+	       vx6_aead_impl_name());
+	fflush(stdout);
+	fprintf(stderr,
+		"  %-8s %-16s %4zu B%-5s %10.0f steps/s (%.0f .. %.0f)  "
+		"%s alone %10.0f  ratio %.2f%s\n",
+		r->what, alg, rig.cell, r->place, r->value, r->min, r->max,
+		than, r->base, r->value / r->base,
+		valid ? "" : "  INVALID: wrong or refused cells");
+}
+
+static void figure(IMB_MGR *mb, unsigned suite, size_t cell, bool forward)
+{
+	double got[SAMPLES], base = 0;
 
 	make_rig(mb, suite, cell, forward);
 	for (unsigned i = 0; i < SAMPLES; i++) {
@@ -526,45 +629,53 @@ static void figure(IMB_MGR *mb, unsigned suite, size_t cell, bool forward)
 			base = rate[who] > base ? rate[who] : base;
 	}
 	qsort(got, SAMPLES, sizeof(got[0]), by_value);
-	cpu_model(cpu, sizeof(cpu));
-	uname(&un);
-
-	double value = got[SAMPLES / 2];
-	bool valid = rig.refused == 0 && rig.wrong == 0;
-
-	printf("{\"figure\":\"wire.%s.%s.%zu\",\"value\":%.0f,"
-	       "\"unit\":\"steps/s\",\"baseline\":\"ipsec-mb %s alone\","
-	       "\"baseline_value\":%.0f,\"ratio\":%.3f,\"valid\":%s,"
-	       "\"min\":%.0f,\"max\":%.0f,\"burst\":%u,\"frames\":%u,"
-	       "\"circuits\":%u,\"seed\":%u,\"host\":{\"cpu\":\"%s\","
-	       "\"kernel\":\"%s\",\"aead\":\"%s\"}}\n",
-	       forward ? "forward" : "backward", alg, cell, value, than, base,
-	       value / base, valid ? "true" : "false", got[0], got[SAMPLES - 1],
-	       BURST, FRAMES, CIRCUITS, SEED, cpu, un.release,
-	       vx6_aead_impl_name());
-	fflush(stdout);
-	fprintf(stderr,
-		"  %-8s %-16s %4zu B  %10.0f steps/s (%.0f .. %.0f)  "
-		"%s alone %10.0f  ratio %.2f%s\n",
-		forward ? "forward" : "backward", alg, cell, value, got[0],
-		got[SAMPLES - 1], than, base, value / base,
-		valid ? "" : "  INVALID: wrong or refused cells");
+	report(&(struct result){
+		.what = forward ? "forward" : "backward",
+		.place = "",
+		.value = got[SAMPLES / 2],
+		.min = got[0],
+		.max = got[SAMPLES - 1],
+		.base = base,
+	});
 }
 
-int main(int argc, char **argv)
+static void alone_figure(IMB_MGR *mb, unsigned suite, bool open, bool far)
+{
+	double best[WHO_CNT] = { 0 }, worst = 0;
+
+	make_rig(mb, suite, 1200, open);
+	for (unsigned i = 0; i < PASSES / 3; i++)
+		for (unsigned who = 0; who < WHO_CNT; who++) {
+			double t = FRAMES / alone_pass(mb, (enum who)who, far);
+
+			best[who] = t > best[who] ? t : best[who];
+			if (who == OURS && (worst == 0 || t < worst))
+				worst = t;
+		}
+	report(&(struct result){
+		.what = open ? "open" : "seal",
+		.place = far ? ".far" : ".near",
+		.value = best[OURS],
+		.min = worst,
+		.max = best[OURS],
+		.base = best[RAW] > best[RAW_AHEAD] ? best[RAW]
+						    : best[RAW_AHEAD],
+	});
+}
+
+static void alone(IMB_MGR *mb)
+{
+	for (unsigned open = 0; open < 2; open++)
+		for (unsigned far = 0; far < 2; far++) {
+			alone_figure(mb, VX6_SUITE_AES256_GCM, open, far);
+			alone_figure(mb, VX6_SUITE_AEGIS128L, open, far);
+		}
+}
+
+static void figures(IMB_MGR *mb, bool quick)
 {
 	static const size_t sizes[] = { 128, 512, 1200, 1400 };
-	bool quick = argc > 1 && strcmp(argv[1], "-q") == 0;
-	IMB_MGR *mb = alloc_mb_mgr(0);
 
-	must(vx6_aead_start() == VX6_OK && mb != NULL, "no AEAD on this CPU");
-	must(vx6_aead_force(VX6_IMPL_IPSEC_MB) == VX6_OK,
-	     "ipsec-mb does not run on this CPU: nothing to compare with");
-	init_mb_mgr_auto(mb, NULL);
-	rig.frame = aligned_alloc(4096, (size_t)FRAMES * FRAME);
-	must(rig.frame != NULL, "out of memory");
-	fprintf(stderr, "wire: %u frames, %u circuits, bursts of %u, %s\n",
-		FRAMES, CIRCUITS, BURST, vx6_aead_impl_name());
 	figure(mb, VX6_SUITE_AES256_GCM, 1200, true);
 	figure(mb, VX6_SUITE_AES256_GCM, 1200, false);
 	for (unsigned s = VX6_SUITE_AES256_GCM;
@@ -575,6 +686,27 @@ int main(int argc, char **argv)
 			figure(mb, s, sizes[i], true);
 			figure(mb, s, sizes[i], false);
 		}
+}
+
+int main(int argc, char **argv)
+{
+	bool quick = argc > 1 && strcmp(argv[1], "-q") == 0;
+	bool only = argc > 1 && strcmp(argv[1], "-a") == 0;
+	IMB_MGR *mb = alloc_mb_mgr(0);
+
+	must(vx6_aead_start() == VX6_OK && mb != NULL, "no AEAD on this CPU");
+	must(vx6_aead_force(VX6_IMPL_IPSEC_MB) == VX6_OK,
+	     "ipsec-mb does not run on this CPU: nothing to compare with");
+	must(vx6_aead_start() == VX6_OK, "no AEAD"); /* as a relay has it */
+	init_mb_mgr_auto(mb, NULL);
+	rig.frame = aligned_alloc(4096, (size_t)FRAMES * FRAME);
+	must(rig.frame != NULL, "out of memory");
+	fprintf(stderr, "wire: %u frames, %u circuits, bursts of %u, %s\n",
+		FRAMES, CIRCUITS, BURST, vx6_aead_impl_name());
+	if (!only)
+		figures(mb, quick);
+	if (!quick)
+		alone(mb);
 	free(rig.frame);
 	free_mb_mgr(mb);
 	return 0;
