@@ -64,17 +64,21 @@ static const struct dp_case shared[] = {
 	{ DP_FORWARD, AEGIS, 1200, C1K },
 };
 
-/* As many workers as there are CPUs, where there are some. */
+/* Two workers, four, .. as there are CPUs for them, and all CPUs. */
 static void workers(const char *only)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned most = cpus < 8 ? (unsigned)cpus : 8;
 	char name[64];
 
 	for (unsigned i = 0; i < VX6_COUNT(shared) && cpus > 1; i++) {
 		dp_figure_name(&shared[i], NULL, name);
-		if ((*only == '\0' || strstr(name, only) != NULL) &&
-		    vx6_suite_offers(shared[i].suite))
-			dp_workers(&shared[i], cpus < 8 ? (unsigned)cpus : 8);
+		if ((*only != '\0' && strstr(name, only) == NULL) ||
+		    !vx6_suite_offers(shared[i].suite))
+			continue;
+		for (unsigned n = 2; n < most; n *= 2)
+			dp_workers(&shared[i], n);
+		dp_workers(&shared[i], most);
 	}
 }
 
