@@ -139,7 +139,7 @@ static const struct sandbox_call dpdk_call[] = {
 };
 
 static const struct sandbox_never dpdk_never[] = {
-	{ "bpf", "net_af_xdp, at its end: whoever may take its program off may put any before any interface; it stays, passes what no socket takes, and is used again" },
+	{ "bpf", "net_af_xdp, at its end, to take its sockets out of a map and its program off: whoever may do that may put any there; both end with the process" },
 	{ "ioctl, openat", "net_tap, net_af_packet, net_af_xdp, to change what an interface is: done before" },
 	{ "clone, execve", "more threads and programs: EAL has all that it runs" },
 };

@@ -68,19 +68,18 @@ static const struct xdp_opts options = {
 	.links = 16, .data_port = 4243, .len_min = 32, .len_max = 1500
 };
 
-/* A keeper of t0, in the copying mode, with one area. */
-static int start(void **state)
+/* A keeper of so many of its names, in the copying mode, with one area. */
+static int start_with(unsigned names)
 {
 	struct rights_law law = {
 		.interface = { "t0", "away0" },
-		.interface_cnt = 2,
+		.interface_cnt = names,
 		.area_cnt = 1,
 		.copy = true,
 		.say = say
 	};
 	char why[XDP_WHY] = "";
 
-	(void)state;
 	if (!have)
 		return 0;
 	box = dp_sandbox_keeper(false);
@@ -96,6 +95,18 @@ static int start(void **state)
 	t1 = if_nametoindex("t1");
 	refused = 0;
 	return 0;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return start_with(2);
+}
+
+static int start_nameless(void **state)
+{
+	(void)state;
+	return start_with(0);
 }
 
 static int stop(void **state)
@@ -219,6 +230,23 @@ static void the_name_counts_when_it_is_asked(void **state)
 	is_done(&a, -1, NULL);
 	a = attach(0, t1);
 	is_refused("under its old name", &a, -1);
+}
+
+/* Where none is named, the choice is the data plane's. */
+static void without_names_any_ethernet(void **state)
+{
+	struct keeper_ask a;
+
+	(void)state;
+	NEED_NET();
+	a = attach(0, if_nametoindex("lo"));
+	is_refused("lo", &a, -1);
+	a = attach(0, 100000);
+	is_refused("one that is not there", &a, -1);
+	a = attach(0, t0);
+	is_done(&a, -1, NULL);
+	a = attach(1, t1);
+	is_done(&a, -1, NULL);
 }
 
 #define NOT(name, ...)                                                         \
@@ -578,6 +606,8 @@ int main(void)
 	const struct CMUnitTest test[] = {
 		keeper_test(only_interfaces_of_the_configuration),
 		keeper_test(the_name_counts_when_it_is_asked),
+		cmocka_unit_test_setup_teardown(without_names_any_ethernet,
+						start_nameless, stop),
 		keeper_test(a_message_is_judged_whole),
 		keeper_test(other_shapes_are_refused),
 		keeper_test(sockets_are_bound_where_the_classifier_is),
