@@ -95,6 +95,7 @@ static void bring_home(struct af_xdp *a, unsigned k)
 	}
 	a->sock[k].filled = a->sock[k].unsent = 0;
 	a->sock[k].lost = 0;
+	a->sock[k].lacked = false;
 	a->sock[k].kick = false;
 }
 
@@ -206,11 +207,13 @@ static struct net_frame *read_one(struct af_xdp *a, unsigned k,
 	return f;
 }
 
-/* All that it had to receive with is used up: some may be lost. */
-VX6_COLD static void count_lost(struct af_xdp *a, struct sock *s)
+/* All that it had to receive with is used up, or was until it was given
+ * more: some may be lost. */
+VX6_COLD static void count_lost(struct af_xdp *a, struct sock *s, bool lacks)
 {
 	uint64_t lost = xsk_lost(&s->x);
 
+	s->lacked = lacks;
 	if (lost > s->lost) {
 		a->port.drop[VX6_NO_ROOM] += lost - s->lost;
 		s->lost = lost;
@@ -227,8 +230,8 @@ static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 
 	if (ready == 0)
 		return 0;
-	if (vx6_unlikely(ready == s->filled))
-		count_lost(a, s);
+	if (vx6_unlikely(ready == s->filled || s->lacked))
+		count_lost(a, s, ready == s->filled);
 	if (ready > n)
 		ready = n;
 	for (uint32_t i = 0; i < ready; i++) {

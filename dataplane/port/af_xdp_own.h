@@ -52,6 +52,7 @@ struct sock {
 	uint32_t unsent;                            /* frames in tx and comp */
 	uint32_t put;                               /* of this burst */
 	uint64_t lost; /* by the kernel, for want of frames */
+	bool lacked;   /* frames, when it was last read */
 	bool kick;     /* the kernel has not taken all of tx */
 };
 
