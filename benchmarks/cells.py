@@ -166,13 +166,19 @@ def run_ns(pid):
     return total
 
 
-def worker_ns(pid):
-    """The same, of the thread that ran most."""
-    most = 0
+def worker(pid):
+    """(how long the thread that ran most has run, how long it has waited
+    for a core while it could have)"""
+    most = (0, 0)
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
-            most = max(most, int(f.read().split()[0]))
+            ran, waited, _ = f.read().split()
+        most = max(most, (int(ran), int(waited)))
     return most
+
+
+def worker_ns(pid):
+    return worker(pid)[0]
 
 
 def first(pid):
@@ -291,9 +297,11 @@ def loss(lab, rate, faults):
     at.drop_at_right()
     lost = Samples()
     was, before, dropped_before = at.settled(), at.arrived(), dropped(at)
+    waited = worker(at.forwarder.pid)[1]
     sent = at.cells(f"flow {rate} {LOSS_S}")
     now, arrived = at.settled(), at.arrived() - before
     drops = {k: n - dropped_before[k] for k, n in dropped(at).items()}
+    waited = worker(at.forwarder.pid)[1] - waited
     stopped(at)
     found = {k: now[k] - was[k] for k in was}
     for fault in faults:
@@ -307,7 +315,8 @@ def loss(lab, rate, faults):
     emit(lab, "dp.loss_at_70pct", lost, "cells", seconds=LOSS_S,
          cells_s=rate, sent=sent["sent"], forwarded=found["forwarded"],
          counted=found["drops"], arrived=arrived,
-         busy=digits(found["busy_ns"] / sent["ns"]), dropped=drops)
+         busy=digits(found["busy_ns"] / sent["ns"]),
+         waited_ms=round(waited / 1e6), dropped=drops)
 
 
 # ---- sockets, and the kernel ----
