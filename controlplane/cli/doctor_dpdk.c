@@ -4,8 +4,10 @@
 #include "controlplane/cli/doctor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,10 +21,11 @@
  * as the data plane judges it. */
 static void look_object(struct doctor_dpdk *d)
 {
-	char path[CLI_PATH_TEXT], dir[PROGRAM_DIR];
+	char found[CLI_PATH_TEXT], dir[PROGRAM_DIR], path[PATH_MAX];
 	struct stat so, exe;
 
-	if (!program_find("vx6-dataplane", path, dir) || stat(path, &exe) != 0)
+	if (!program_find("vx6-dataplane", found, dir) ||
+	    realpath(found, path) == NULL || stat(path, &exe) != 0)
 		return;
 	for (unsigned up = 0; up < 2; up++) { /* DIR/sbin/vx6-dataplane */
 		char *slash = strrchr(path, '/');

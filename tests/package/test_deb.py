@@ -32,6 +32,8 @@ FILES = {
     "/usr/share/man/man1/vx6.1.gz", "/usr/share/man/man5/vx6-config.5.gz",
     "/usr/share/man/man8/vx6d.8.gz",
     "/usr/share/man/man8/vx6-dataplane.8.gz"}
+DPDK_FILES = ["/usr/lib/vx6/vx6-port-dpdk.so",
+              "/usr/lib/systemd/system/vx6-dataplane.service.d/dpdk.conf"]
 CONFIG = {"node": {"name": "alice", "relay": True},
           "data": {"enabled": True}}
 # In the order of the kernel's numbers.
@@ -64,8 +66,9 @@ def debs(out):
     return sorted(f for f in os.listdir(out) if f.endswith(".deb"))
 
 
-def package():
-    return "/mnt/" + next(d for d in debs(built()) if d.startswith("vx6_"))
+def package(name="vx6"):
+    return "/mnt/" + next(d for d in debs(built())
+                          if d.startswith(name + "_"))
 
 
 def listing(m):
@@ -180,7 +183,8 @@ def dpdk_is_a_package_of_its_own():
     tap.absent(field("vx6", "-f"), "librte")
     tap.absent(field("vx6", "-c"), "dpdk")
     tap.within(field("vx6-dpdk", "-f"), "librte-eal")
-    tap.within(field("vx6-dpdk", "-c"), "./usr/lib/vx6/vx6-port-dpdk.so")
+    for file in DPDK_FILES:
+        tap.within(field("vx6-dpdk", "-c"), "." + file)
 
 
 @tap.test
@@ -361,6 +365,51 @@ def each_capability_of_the_unit_is_needed():
         tap.within(s["why"], "CAP_", name)
 
 
+def ask_for_dpdk(m, device):
+    """Restarts the data plane on a device; whether it came up."""
+    data = {"enabled": True, "backend": "dpdk", "dpdk_ports": device}
+    m.sh(f"echo '{json.dumps(dict(CONFIG, data=data))}' >/etc/vx6/config.json")
+    return m.sh("systemctl reset-failed vx6-dataplane; "
+                "systemctl restart vx6-dataplane", check=False).returncode == 0
+
+
+def back_on_sockets(m):
+    m.sh(f"echo '{json.dumps(CONFIG)}' >/etc/vx6/config.json")
+    restart(m)
+
+
+@tap.test
+def dpdk_runs_with_what_its_package_adds_and_not_without():
+    """A virtual device of each kind; of vfio-pci there is none here."""
+    m = running()
+    m.sh("ip link add cells0 type veth peer name far0 && "
+         "ip link set far0 up && ip link set cells0 up && "
+         "ip address add 10.9.0.1/24 dev cells0")
+    tap.after(m.sh, "ip link del cells0")
+    tap.after(back_on_sockets, m)
+    tap.after(m.sh, "dpkg -P vx6-dpdk && systemctl daemon-reload")
+    m.sh("mkdir -p /dev/net && (test -e /dev/net/tun || "
+         "mknod -m 666 /dev/net/tun c 10 200)")
+    m.sh(f"dpkg -i {package('vx6-dpdk')} && systemctl daemon-reload")
+    packet, ring = "net_af_packet0,iface=cells0", "net_ring0"
+    for device in (packet, "net_af_xdp0,iface=cells0", ring):
+        tap.true(ask_for_dpdk(m, device), f"{device} {told(m)()}")
+        tap.wait(lambda: connected(m) and
+                 status(m)["dataplane"]["backend"] == "dpdk",
+                 f"{device} to carry the cells", hint=told(m))
+        tap.within(m.sh("vx6 doctor", check=False).stdout, DPDK_FILES[0])
+    whole = m.read(DPDK_FILES[1])
+    for line, device in (("RestrictAddressFamilies", packet),
+                         ("PrivateDevices", ring),
+                         ("DeviceAllow=/dev/net/tun", ring)):
+        tap.within(whole, "\n" + line)
+        m.sh(f"sed -i '\\#^{line}#d' {DPDK_FILES[1]} && "
+             "systemctl daemon-reload")
+        tap.true(not ask_for_dpdk(m, device), f"it runs without {line}")
+        m.sh(f"cat >{DPDK_FILES[1]} <<'EOF'\n{whole}EOF\n")
+        m.sh("systemctl daemon-reload")
+
+
 @tap.test
 def an_upgrade_restarts_and_keeps_the_identity():
     m = running()
@@ -407,6 +456,7 @@ def what_make_install_puts_make_uninstall_takes():
         with_gz = {f.removeprefix("/usr").removesuffix(".gz") for f in FILES
                    if "changelog" not in f}
         with_gz.add("/lib/vx6/vx6-port-dpdk.so")
+        with_gz.add("/lib/systemd/system/vx6-dataplane.service.d/dpdk.conf")
         tap.equal(found[-2], with_gz, prefix)
         tap.equal(found[-1], set(), prefix)
     done = subprocess.run([tool, BIN, root, "usr"], capture_output=True,
