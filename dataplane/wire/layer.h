@@ -112,7 +112,7 @@ struct vx6_layer_op {
 
 /* vx6_layer_open_burst and _seal_burst do vx6_layer_open and _seal for each
  * of n cells, and fetch the memory of each while those before it are worked
- * on: a GCM key alone is twenty cache lines, and among many circuits none
+ * on: a GCM key alone is 8 to 20 cache lines, and among many circuits none
  * of them is at hand.  Cells of suite 3 and one length are done four at a
  * time, so not in the order that they stand in. */
 VX6_NONNULL void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n);

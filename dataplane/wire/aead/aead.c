@@ -287,38 +287,40 @@ static void fill(struct vx6_aead_lane *lane[VX6_AEAD_LANES],
 		lane[i] = &m[i < n ? i : 0];
 }
 
-static void sum_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
-{
-	for (unsigned i = 0; i < n; i++) {
-		m[i].sum = vx6_sum(m[i].text, len);
-		m[i].summed = true;
-	}
-}
-
 void vx6_aead_seal_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 {
 	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
+	bool wide = n > 1 && have_lanes;
 
 	fill(lane, m, n);
-	if (vx6_likely(n > 1 && have_lanes))
+	if (vx6_likely(wide))
 		vx6_aegis_seal_lanes(lane, len);
-	else
-		for (unsigned i = 0; i < n; i++)
-			vx6_aegis_seal(m[i].key, m[i].nonce, m[i].ad, 8,
-				       m[i].text, m[i].text, len);
-	sum_lanes(m, n, len + VX6_AEAD_TAG);
+	for (unsigned i = 0; i < n; i++) {
+		m[i].summed = true;
+		if (vx6_likely(wide)) {
+			m[i].sum += vx6_tag_sum(m[i].text + len, len);
+			continue;
+		}
+		vx6_aegis_seal(m[i].key, m[i].nonce, m[i].ad, 8, m[i].text,
+			       m[i].text, len);
+		m[i].sum = vx6_sum(m[i].text, len + VX6_AEAD_TAG);
+	}
 }
 
 void vx6_aead_open_lanes(struct vx6_aead_lane m[], unsigned n, size_t len)
 {
 	struct vx6_aead_lane *lane[VX6_AEAD_LANES];
+	bool wide = n > 1 && have_lanes;
 
 	fill(lane, m, n);
-	if (vx6_likely(n > 1 && have_lanes))
+	if (vx6_likely(wide))
 		vx6_aegis_open_lanes(lane, len);
-	else
-		for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (!wide) {
 			m[i].ok = vx6_aegis_open(m[i].key, m[i].nonce, m[i].ad,
 						 8, m[i].text, m[i].text, len);
-	sum_lanes(m, n, len);
+			m[i].sum = vx6_sum(m[i].text, len);
+		}
+		m[i].summed = m[i].ok;
+	}
 }

@@ -552,20 +552,6 @@ GCM __m128i seal_many(struct run *r, const struct vx6_aead_lane *m, size_t len,
 	return seal_last(r, m, len, row, later);
 }
 
-/* The tag is part of what is sent, its words as they fall. */
-static inline uint32_t sum_tag(__m128i tag, size_t len)
-{
-	uint64_t v[2], sum;
-
-	memcpy(v, &tag, sizeof(v));
-	sum = (v[0] & 0xffffffffu) + (v[0] >> 32) + (v[1] & 0xffffffffu) +
-	      (v[1] >> 32);
-	if (len % 2 != 0)
-		sum <<= 8;
-	sum = (sum & 0xffffffffu) + (sum >> 32);
-	return (uint32_t)((sum & 0xffffu) + (sum >> 16));
-}
-
 VX6_GCM_TARGET void vx6_gcm_seal(struct vx6_aead_lane *m, size_t len)
 {
 	unsigned n = registers(len);
@@ -581,5 +567,5 @@ VX6_GCM_TARGET void vx6_gcm_seal(struct vx6_aead_lane *m, size_t len)
 	}
 	_mm_storeu_si128((__m128i_u *)(void *)(m->text + len), tag);
 	m->summed = true;
-	m->sum = counted(&r) + sum_tag(tag, len);
+	m->sum = counted(&r) + vx6_tag_sum(m->text + len, len);
 }

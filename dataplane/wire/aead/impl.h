@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "dataplane/base/sum.h"
 #include "dataplane/wire/aead/aead.h"
 
 #define VX6_AEAD_TAG 16u
@@ -29,6 +30,17 @@ VX6_NONNULL static inline bool vx6_tag_eq(const uint8_t a[VX6_AEAD_TAG],
 	memcpy(x, a, sizeof(x));
 	memcpy(y, b, sizeof(y));
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+/* vx6_tag_sum is what a tag adds to the sum of the len bytes before it. */
+VX6_NONNULL static inline uint32_t vx6_tag_sum(const uint8_t tag[VX6_AEAD_TAG],
+					       size_t len)
+{
+	uint16_t sum = vx6_sum_fold(
+		(uint64_t)vx6_sum_word(tag) + vx6_sum_word(tag + 4) +
+		vx6_sum_word(tag + 8) + vx6_sum_word(tag + 12));
+
+	return len % 2 == 0 ? sum : vx6_sum_turned(sum);
 }
 
 /* vx6_imb_start finds out whether ipsec-mb can run here and fetches its
