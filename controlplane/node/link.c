@@ -459,6 +459,8 @@ void link_on_event(struct node *n, uint32_t index, unsigned events)
 	if (!p || !(events & VX6_LINK_EV_DOWN))
 		return;
 	log_warn("link", "down", log_node("peer", p->id));
+	peer_hold(p); /* without a session the link may be all it has */
 	link_give_up(p);
 	peer_linked(p, VX6_UNREACHABLE);
+	peer_drop(p);
 }

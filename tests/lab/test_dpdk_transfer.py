@@ -114,6 +114,31 @@ def af_xdp_by_ipv4_and_nothing_is_left():
     chain.fetch()
 
 
+def goes_away(device):
+    """Neither daemon ends with it: a restart finds the interface again."""
+    chain = Chain("v6", device)
+    r1 = chain.lab["r1"]
+    chain.fetch()
+    chain.lab.unplug("r1")
+    tap.wait(lambda: plane(r1)["links"] == 0, "its links to go", seconds=60)
+    tap.equal([p.poll() for _, p in r1.processes()], [None, None])
+    r1.stop("dataplane")
+    chain.lab.plug("r1")
+    r1.start()
+    r1.ready()
+    chain.fetch()
+
+
+@tap.test
+def af_packet_without_its_interface():
+    goes_away("net_af_packet0,iface=vx0")
+
+
+@tap.test
+def af_xdp_without_its_interface():
+    goes_away("net_af_xdp0,iface=vx0")
+
+
 # ---- what cannot work says so ----
 
 def new_dir():
