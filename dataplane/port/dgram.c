@@ -244,7 +244,9 @@ static void group_all(struct groups *gs, struct net_frame *const f[],
 
 	gs->cnt = 0;
 	memset(gs->bucket, 0, sizeof(gs->bucket));
-	for (uint16_t i = 0; i < n; i++) {
+	for (unsigned k = 0; k < n; k++) {
+		uint16_t i = (uint16_t)k;
+
 		gs->next[i] = i;
 		if (g == NULL || !same_place(g->like, f[i]))
 			g = group_of(gs, f[i]);

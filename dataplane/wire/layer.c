@@ -123,10 +123,6 @@ void vx6_layer_seal(const struct vx6_layer *l, uint64_t ctr, enum vx6_kind kind,
 enum { CHUNK = 64, BINS = 4, AHEAD = 3, FETCH = 12 * VX6_CACHELINE };
 enum { OWN_AHEAD = 2 }; /* of AHEAD, where the cipher itself fetches */
 
-struct nonces {
-	uint8_t of[CHUNK][VX6_NONCE_MAX];
-};
-
 /* Cells of suite 3 that wait for others of their length.  A burst knows few
  * lengths: full ones, and those of acknowledgements. */
 struct bin {
@@ -360,7 +356,7 @@ static void seal_one(struct vx6_layer_op *o, struct vx6_aead_ref r,
 
 /* Each op's len is its plaintext's now, its st OK unless it is refused. */
 static void chunk(struct vx6_layer_op op[], unsigned n,
-		  const struct nonces *nonce, bool opening)
+		  const uint8_t nonce[][VX6_NONCE_MAX], bool opening)
 {
 	struct bins bins = { .opening = opening };
 	struct bare bare;
@@ -375,12 +371,12 @@ static void chunk(struct vx6_layer_op op[], unsigned n,
 		if (vx6_unlikely(o->st != VX6_OK))
 			continue;
 		if (o->key->suite == VX6_SUITE_AEGIS128L)
-			bin_add(&bins, o, nonce->of[i], next_of(op, i, n));
+			bin_add(&bins, o, nonce[i], next_of(op, i, n));
 		else if (opening)
-			open_one(o, ref_with(&bare, o, op + n), nonce->of[i],
+			open_one(o, ref_with(&bare, o, op + n), nonce[i],
 				 op + n);
 		else
-			seal_one(o, ref_with(&bare, o, op + n), nonce->of[i],
+			seal_one(o, ref_with(&bare, o, op + n), nonce[i],
 				 op + n);
 	}
 	bins_run(&bins);
@@ -389,17 +385,17 @@ static void chunk(struct vx6_layer_op op[], unsigned n,
 
 static void open_chunk(struct vx6_layer_op op[], unsigned n)
 {
-	struct nonces nonce;
+	uint8_t nonce[CHUNK][VX6_NONCE_MAX];
 
 	fetch_first(op, n);
 	for (unsigned i = 0; i < n; i++)
-		look(&op[i], nonce.of[i]);
-	chunk(op, n, &nonce, true);
+		look(&op[i], nonce[i]);
+	chunk(op, n, nonce, true);
 }
 
 static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 {
-	struct nonces nonce;
+	uint8_t nonce[CHUNK][VX6_NONCE_MAX];
 
 	fetch_first(op, n);
 	for (unsigned i = 0; i < n; i++) {
@@ -410,9 +406,9 @@ static void seal_chunk(struct vx6_layer_op op[], unsigned n)
 		o->summed = false;
 		vx6_h8_put(o->h8, o->ctr, (unsigned)o->kind,
 			   o->len + VX6_LEN_MIN);
-		nonce_of(nonce.of[i], o->key, o->h8);
+		nonce_of(nonce[i], o->key, o->h8);
 	}
-	chunk(op, n, &nonce, false);
+	chunk(op, n, nonce, false);
 }
 
 void vx6_layer_open_burst(struct vx6_layer_op op[], unsigned n)

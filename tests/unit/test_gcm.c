@@ -173,7 +173,7 @@ static void one_length(const struct subject *s, size_t len, size_t off)
 
 static void against(enum vx6_aead_impl impl)
 {
-	struct subject s;
+	struct subject s = { 0 };
 	uint8_t key[33];
 
 	assert_int_equal(vx6_aead_force(impl), VX6_OK);

@@ -86,7 +86,8 @@ static int open_all(void **state)
 	for (unsigned k = 0; k < MOVES_WORKERS; k++) {
 		memset(&feed[k], 0, sizeof(feed[k]));
 		feed[k].port.ops = &feed_ops;
-		assert_int_equal(port_pool_init(&feed[k].port, 0, false), VX6_OK);
+		assert_int_equal(port_pool_init(&feed[k].port, 0, false),
+				 VX6_OK);
 		ring_open(&feed[k].in);
 		ring_open(&feed[k].out);
 		port[k] = &feed[k].port;
