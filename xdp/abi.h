@@ -33,8 +33,12 @@
 
 /* Cells to a link from an address that is not its proved one: so many a
  * second may pass, so that a peer who has moved can be challenged
- * (dataplane/wire/PROTOCOL.md section 6). */
-#define VX6_XDP_CHANCES 8u
+ * (dataplane/wire/PROTOCOL.md section 6).  An ask and the response to its
+ * challenge have to be among them, within three asks, and a peer whose streams
+ * stand still sends a dozen cells a second beside: 8 were too few, and some
+ * moves came too late.  A stranger gains 32 look-ups a second, no pass of a
+ * cipher. */
+#define VX6_XDP_CHANCES 32u
 
 struct vx6_xdp_ip { /* an address, and key of vx6_local */
 	__be32 w[4];

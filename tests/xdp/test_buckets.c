@@ -61,7 +61,7 @@ static void set_chance_due(uint32_t link, uint64_t due)
 			 0);
 }
 
-static void eight_at_once(void **state)
+static void so_many_at_once(void **state)
 {
 	static const struct shape stranger = { .src = "fd00:7::3" };
 	unsigned let = 0, most;
@@ -404,7 +404,7 @@ static void without_bucket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(eight_at_once),
+		cmocka_unit_test(so_many_at_once),
 		cmocka_unit_test(one_more_in_time),
 		cmocka_unit_test(of_each_link),
 		cmocka_unit_test(every_bit_of_the_peer),
