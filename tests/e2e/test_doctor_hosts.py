@@ -18,33 +18,13 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, place, tap
 from harness.command import vx6
+from harness.veth import fresh_network, ip, veth_pair
 
 _count = 0
 
 
-def ip(*args):
-    done = subprocess.run(["ip", *args], capture_output=True, text=True)
-    if done.returncode:
-        raise tap.Failed(f"ip {' '.join(args)}: {done.stderr}")
-
-
-def fresh_network():
-    """This process in a namespace with nothing but lo."""
-    if os.geteuid() != 0:
-        raise tap.Skip("root: not root")
-    try:
-        os.unshare(os.CLONE_NEWNET)
-    except OSError as e:
-        raise tap.Skip(f"netns: {e.strerror}")
-    ip("link", "set", "lo", "up")
-
-
 def veth(mtu):
-    ip("link", "add", "ill0", "mtu", str(mtu), "type", "veth", "peer", "name",
-       "ill1")
-    ip("link", "set", "ill1", "up")
-    ip("link", "set", "ill0", "up")
-    ip("address", "add", "10.9.0.1/24", "dev", "ill0")
+    veth_pair(mtu)
     ip("route", "add", "default", "via", "10.9.0.2")
 
 

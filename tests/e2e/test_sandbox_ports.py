@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from harness import command, place, tap  # noqa: E402
 from harness.box import attempts, check_process, judge  # noqa: E402
+from harness.veth import fresh_network, ip, veth_pair  # noqa: E402
 from test_dataplane import Client, Plane  # noqa: E402
 
 OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
@@ -32,25 +33,10 @@ DEVICES = {
 count = 0
 
 
-def ip(*args):
-    done = subprocess.run(["ip", *args], capture_output=True, text=True)
-    if done.returncode:
-        raise tap.Failed(f"ip {' '.join(args)}: {done.stderr}")
-
-
 def network():
     """This process in a namespace with one veth."""
-    if os.geteuid() != 0:
-        raise tap.Skip("root: not root")
-    try:
-        os.unshare(os.CLONE_NEWNET)
-    except OSError as e:
-        raise tap.Skip(f"netns: {e.strerror}")
-    ip("link", "set", "lo", "up")
-    ip("link", "add", "ill0", "type", "veth", "peer", "name", "ill1")
-    ip("link", "set", "ill1", "up")
-    ip("link", "set", "ill0", "up")
-    ip("address", "add", "10.9.0.1/24", "dev", "ill0")
+    fresh_network()
+    veth_pair()
 
 
 def dpdk():

@@ -621,11 +621,7 @@ static void begin(void)
 	dropped_cells = 0;
 	spliced = false;
 	MUST(dp_node_open(&node, &ro));
-	for (uint32_t i = 1; i <= 4; i++) {
-		struct abi_link l = dp_link(i);
-
-		MUST(relay_link_add(node.relay, &l, node.now) == VX6_OK);
-	}
+	MUST(dp_links(&node, 4));
 	for (unsigned i = 0; i < HALVES; i++)
 		add(i);
 }

@@ -88,6 +88,17 @@ struct abi_link dp_far(uint32_t link)
 	return l;
 }
 
+bool dp_links(struct dp_node *n, uint32_t cnt)
+{
+	for (uint32_t i = 1; i <= cnt; i++) {
+		struct abi_link l = dp_link(i);
+
+		if (relay_link_add(n->relay, &l, n->now) != VX6_OK)
+			return false;
+	}
+	return true;
+}
+
 struct abi_half dp_half(unsigned kind, uint32_t id, uint32_t in, uint32_t out,
 			uint32_t out_id)
 {

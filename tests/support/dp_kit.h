@@ -51,6 +51,9 @@ struct vx6_addr dp_peer(uint32_t link);
 struct abi_link dp_link(uint32_t link);
 struct abi_link dp_far(uint32_t link);
 
+/* dp_links gives a node its links 1 to cnt.  False: it would not have one. */
+bool dp_links(struct dp_node *n, uint32_t cnt);
+
 /* dp_half says what HALF_ADD carries; key, iv and starts follow from id. */
 struct abi_half dp_half(unsigned kind, uint32_t id, uint32_t in, uint32_t out,
 			uint32_t out_id);

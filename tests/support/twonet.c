@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/support/twonet.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <assert.h>
 #include <bpf/bpf.h>
+#include <cmocka.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
@@ -25,6 +31,12 @@ bool twonet_may(void)
 	printf("# SKIP %s\n", lacking);
 	fflush(stdout);
 	return false;
+}
+
+void twonet_need(void)
+{
+	if (!twonet_may())
+		skip();
 }
 
 static void must(bool ok, const char *what)

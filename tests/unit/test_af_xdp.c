@@ -25,6 +25,7 @@
 #include "dataplane/port/dgram.h"
 #include "dataplane/worker/sandbox_table.h"
 #include "tests/support/cells.h"
+#include "tests/support/said.h"
 #include "tests/support/twonet.h"
 
 #define LINKS 16u
@@ -34,25 +35,6 @@
 static struct twonet net;
 static bool have;
 static const struct sandbox *keeper; /* who has the privileges; NULL: we */
-static char said[4096]; /* every sentence of the port, a line each */
-
-#define NEED_NET()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			twonet_may();                                          \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
-static void say(void *ctx, bool warn, const char *event, const char *interface,
-		const char *text)
-{
-	size_t len = strlen(said);
-
-	(void)ctx;
-	snprintf(said + len, sizeof(said) - len, "%s %s %s: %s\n",
-		 warn ? "warn" : "info", event, interface, text);
-}
 
 /* ---- one port, both of its threads ---- */
 
@@ -75,13 +57,13 @@ static void close_port(struct port *p)
 static struct port *open_on(const char *a, const char *b)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
-				  .say = say,
+				  .say = said_add,
 				  .keeper = keeper };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 	struct port *p;
 
-	said[0] = '\0';
+	said_nothing();
 	if (a != NULL)
 		snprintf(xo.interface[xo.interface_cnt++], AF_XDP_NAME, "%s",
 			 a);
@@ -181,14 +163,14 @@ static void receives(bool v4)
 static void cells_come_in_by_ipv6(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	receives(false);
 }
 
 static void cells_come_in_by_ipv4(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	receives(true);
 }
 
@@ -242,14 +224,14 @@ static void sends(bool v4)
 static void cells_go_out_by_ipv6(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	sends(false);
 }
 
 static void cells_go_out_by_ipv4(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	sends(true);
 }
 
@@ -263,7 +245,7 @@ static void a_cell_over_the_mtu_is_dropped(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_run(&net, false, "ip link set t0 mtu 1300");
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
@@ -290,7 +272,7 @@ static void what_the_classifier_passes_comes_by_the_socket(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", NULL);
 	UNTIL(p, working(p) == 1);
 	/* loopback has no classifier */
@@ -328,7 +310,7 @@ static void what_there_was_no_room_for_is_counted(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
@@ -368,7 +350,7 @@ static void the_classifier_follows_the_links(void **state)
 	int fd, fd2;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	fd2 = twonet_udp(&net, &moved);
@@ -410,7 +392,7 @@ static void a_frame_leaves_by_another_interface(void **state)
 	int in, out;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", "t1");
 	in = twonet_udp(&net, &left);
 	out = twonet_udp(&net, &right);
@@ -452,7 +434,7 @@ static void a_lost_interface_comes_back(void **state)
 	int in, out;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", "t1");
 	UNTIL(p, working(p) == 2);
 	for (unsigned round = 0; round < 3; round++) {
@@ -490,7 +472,7 @@ static void a_lost_interface_comes_back(void **state)
 		cells_check(f->data, f->len, 3, 700, 3);
 		port_give(p, &f, 1);
 		assert_int_equal(p->rx_xsk, by_xsk + 1);
-		said[0] = '\0';
+		said_nothing();
 		close(in);
 		close(out);
 	}
@@ -518,7 +500,7 @@ static void a_pause_of_the_link_harms_nothing(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
@@ -551,7 +533,7 @@ static void every_queue_has_a_socket(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_cable(&net, 2, 3);
 	p = open_on("t2", NULL);
 	UNTIL(p, working(p) == 1);
@@ -588,7 +570,7 @@ static void a_stale_neighbour_is_renewed_by_the_socket(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
@@ -623,7 +605,7 @@ static void what_cannot_be_had_is_said_once(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on("t9", NULL);
 	expect_said(p, "there is no interface t9");
 	once = strstr(said, "there is no interface t9");
@@ -654,7 +636,7 @@ static void the_last_of_many_interfaces_is_found(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_run(&net, false,
 		   "for i in $(seq 32); do ip link add many$i type veth peer "
 		   "name more$i || exit 1; done; "
@@ -675,7 +657,7 @@ static void a_strange_program_is_left_alone(void **state)
 	int link;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	link = twonet_stranger("t0");
 	p = open_on("t0", NULL);
 	expect_said(p, "t0 has the XDP program stranger");
@@ -706,7 +688,7 @@ static void a_busy_queue_is_said_after_a_while(void **state)
 	struct xsk x;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	/* the socket of the test before may not be quite gone */
 	assert_int_equal(rights_open(&r, &ro, why), VX6_OK);
 	while (xsk_open(&x, r, &um, ifindex, 0, XSK_COPY) != VX6_OK)
@@ -734,7 +716,7 @@ static void a_busy_queue_is_said_after_a_while(void **state)
 static void no_zero_copy_is_said(void **state)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
-				  .say = say,
+				  .say = said_add,
 				  .keeper = keeper,
 				  .interface = { "t0" },
 				  .interface_cnt = 1,
@@ -744,8 +726,8 @@ static void no_zero_copy_is_said(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
-	said[0] = '\0';
+	twonet_need();
+	said_nothing();
 	assert_int_equal(port_open_af_xdp(&p, &po, &xo, why), VX6_OK);
 	left_open = p;
 	expect_said(p, "t0 has no AF_XDP in the mode zerocopy: set "
@@ -756,7 +738,7 @@ static void no_zero_copy_is_said(void **state)
 static void opens_again_at_once(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	for (unsigned i = 0; i < 10; i++) {
 		struct port *p = open_on("t0", "t1");
 
@@ -770,7 +752,7 @@ static void without_names_it_takes_what_is_there(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	p = open_on(NULL, NULL);
 	UNTIL(p, working(p) == 2); /* no default route: all that are up */
 	close_port(p);

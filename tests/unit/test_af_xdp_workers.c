@@ -24,6 +24,7 @@
 #include "dataplane/port/dgram.h"
 #include "dataplane/worker/count.h"
 #include "dataplane/worker/sandbox_table.h"
+#include "tests/support/said.h"
 #include "tests/support/twonet.h"
 
 #define LINKS   16u
@@ -36,27 +37,8 @@
 static struct twonet net;
 static bool have;
 static const struct sandbox *keeper; /* who has the privileges; NULL: we */
-static char said[4096]; /* every sentence of the host, a line each */
 static struct port *port[WORKERS];
 static uint64_t now_ns; /* the host's time, which may be ahead */
-
-#define NEED_NET()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			twonet_may();                                          \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
-static void say(void *ctx, bool warn, const char *event, const char *interface,
-		const char *text)
-{
-	size_t len = strlen(said);
-
-	(void)ctx;
-	snprintf(said + len, sizeof(said) - len, "%s %s %s: %s\n",
-		 warn ? "warn" : "info", event, interface, text);
-}
 
 static int close_ports(void **state)
 {
@@ -77,14 +59,14 @@ static void open_ports(unsigned queues)
 				  .interface_cnt = 1,
 				  .workers = WORKERS,
 				  .links = LINKS,
-				  .say = say,
+				  .say = said_add,
 				  .keeper = keeper };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 
 	if (queues > 0)
 		twonet_cable(&net, CABLE, queues);
-	said[0] = '\0';
+	said_nothing();
 	now_ns = 0;
 	for (unsigned k = 0; k < WORKERS; k++) {
 		if (port_open_af_xdp(&port[k], &po, &xo, why) != VX6_OK)
@@ -209,7 +191,7 @@ static void each_worker_has_its_queues(void **state)
 	const struct vx6_addr peer = twonet_at(CABLE, true, false, PEER);
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_ports(5);
 	UNTIL(working() == 5);
 	assert_int_equal(af_xdp_queues(port[0]), 0x15);
@@ -228,7 +210,7 @@ static void only_a_links_owner_opens_the_classifier(void **state)
 	const struct vx6_addr peer = twonet_at(CABLE, true, false, PEER);
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_ports(2);
 	UNTIL(working() == 2);
 	port_link(port[0], 3, &peer);
@@ -255,7 +237,7 @@ static void each_worker_sends_by_its_own(void **state)
 	const struct vx6_addr peer = twonet_at(CABLE, true, false, PEER);
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_ports(2);
 	UNTIL(working() == 2);
 	for (unsigned k = 0; k < WORKERS; k++) {
@@ -291,7 +273,7 @@ static void a_worker_without_a_queue_goes_on_by_its_socket(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_ports(1);
 	UNTIL(working() == 1);
 	assert_int_equal(af_xdp_queues(port[0]), 1);
@@ -335,7 +317,7 @@ static void queues_that_come_later_are_taken(void **state)
 	uint64_t before;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_cable(&net, CABLE, 4);
 	set_channels(true, 1);
 	set_channels(false, 1);
@@ -369,7 +351,7 @@ static void a_cable_with_other_queues_is_taken_anew(void **state)
 	};
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_ports(2);
 	for (unsigned i = 0; i < VX6_COUNT(queues); i++) {
 		UNTIL(working() > 0);
@@ -393,7 +375,7 @@ static void queues_are_counted(void **state)
 	struct dp_options o = { .backend = CONFIG_BACKEND_AF_XDP };
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_cable(&net, CABLE, 4);
 	assert_int_equal(count_queues(&o), 4);
 	o.interface_cnt = 1;

@@ -28,6 +28,7 @@
 #include "dataplane/port/dgram.h"
 #include "dataplane/port/dpdk.h"
 #include "tests/support/cells.h"
+#include "tests/support/said.h"
 #include "tests/support/twonet.h"
 
 #define LINKS  64u
@@ -41,29 +42,8 @@
 
 static struct twonet net;
 static bool have;
-static char said[8192]; /* every sentence of the port, a line each */
 static char so_file[512];
 static const struct dpdk_api *api;
-
-#define NEED_NET()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			twonet_may();                                          \
-			skip();                                                \
-		}                                                              \
-		if (api == NULL)                                               \
-			load();                                                \
-	} while (0)
-
-static void say(void *ctx, bool warn, const char *event, const char *device,
-		const char *text)
-{
-	size_t len = strlen(said);
-
-	(void)ctx;
-	snprintf(said + len, sizeof(said) - len, "%s %s %s: %s\n",
-		 warn ? "warn" : "info", event, device, text);
-}
 
 static void load(void)
 {
@@ -72,6 +52,13 @@ static void load(void)
 	api = dpdk_load(so_file, why);
 	if (api == NULL)
 		fail_msg("%s", why);
+}
+
+static void need_net(void)
+{
+	twonet_need();
+	if (api == NULL)
+		load();
 }
 
 /* ---- ports, both of their threads ---- */
@@ -107,7 +94,7 @@ static enum vx6_status try_queue(struct port **out, const char *device,
 		.links = LINKS,
 		.queue = queue,
 		.queues = queues,
-		.say = say
+		.say = said_add
 	};
 	struct port_opts po = { .bind = { .port = DATA }, .frames = frames };
 
@@ -130,7 +117,7 @@ static struct port *open_queue(const char *device, uint32_t queue,
 
 static struct port *open_on(const char *device)
 {
-	said[0] = '\0';
+	said_nothing();
 	return open_queue(device, 0, 1, FRAMES);
 }
 
@@ -243,7 +230,7 @@ static void af_packet_carries_cells(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	p = open_on("net_af_packet0,iface=t0");
 	both_ways(p, false);
 	both_ways(p, true);
@@ -260,8 +247,8 @@ static void af_xdp_carries_cells(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
-	said[0] = '\0';
+	need_net();
+	said_nothing();
 	p = open_queue("net_af_xdp0,iface=t0", 0, 1, DPDK_FRAMES);
 	both_ways(p, false);
 	both_ways(p, true);
@@ -316,8 +303,8 @@ static void af_xdp_leaves_the_rest_to_the_kernel(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
-	said[0] = '\0';
+	need_net();
+	said_nothing();
 	p = open_queue("net_af_xdp1,iface=t0", 0, 1, DPDK_FRAMES);
 	assert_int_not_equal(program_of("t0"), 0);
 	rest_is_the_kernels(p, true);
@@ -334,7 +321,7 @@ static void another_program_is_left_alone(void **state)
 	int link;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	link = twonet_stranger("t0");
 	id = program_of("t0");
 	assert_int_not_equal(
@@ -371,8 +358,8 @@ static void each_port_has_its_queue(void **state)
 	int fd[FLOWS];
 
 	(void)state;
-	NEED_NET();
-	said[0] = '\0';
+	need_net();
+	said_nothing();
 	for (uint32_t q = 0; q < 2; q++)
 		p[q] = open_queue(device, q, 2, FRAMES);
 	for (uint32_t i = 0; i < FLOWS; i++) {
@@ -412,7 +399,7 @@ static void too_few_queues_are_refused(void **state)
 	char why[DPDK_WHY];
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	assert_int_equal(
 		try_queue(&p, "net_af_packet4,iface=t0", 0, 2, FRAMES, why),
 		VX6_CONFIG);
@@ -462,7 +449,7 @@ static void strangers_do_not_get_in(void **state)
 	int wire;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	twonet_run(&net, false, "ip link set t0 address 02:00:00:00:00:11");
 	twonet_run(&net, true, "ip neigh flush dev t0");
 	p = open_on("net_af_packet1,iface=t0");
@@ -524,7 +511,7 @@ static void without_frames_it_loses_and_goes_on(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	p = open_on("net_af_packet2,iface=t0");
 	fd = twonet_udp(&net, &peer);
 	for (unsigned turns = 0; turns < 64; turns++)
@@ -558,7 +545,7 @@ static void a_ring_has_a_tap(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	p = open_on("net_ring0");
 	twonet_run(&net, false,
 		   "ip addr add 10.78.0.1/24 dev vx6k0; ip neigh "
@@ -613,7 +600,7 @@ static void a_full_device_is_told(void **state)
 	unsigned given;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	assert_int_equal(vx6_addr_parse(&peer, "10.78.0.2:4243"), VX6_OK);
 	p = open_ring("net_ring1", &peer);
 	was = passed(p);
@@ -639,7 +626,7 @@ static void a_full_device_is_closed(void **state)
 	struct port *p;
 
 	(void)state;
-	NEED_NET();
+	need_net();
 	assert_int_equal(vx6_addr_parse(&peer, "10.78.0.2:4243"), VX6_OK);
 	p = open_ring("net_ring2", &peer);
 	sent = p->tx_xsk;

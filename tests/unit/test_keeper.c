@@ -39,14 +39,6 @@
 static struct twonet net;
 static bool have;
 
-#define NEED_NET()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			twonet_may();                                          \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
 static struct rights *rights;
 static uint8_t *area;
 static struct sandbox box;
@@ -180,7 +172,7 @@ static void only_interfaces_of_the_configuration(void **state)
 	struct keeper_ask a;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	a = attach(0, t1);
 	is_refused("another Ethernet interface", &a, -1);
 	assert_int_equal(program_on(t1), 0);
@@ -217,7 +209,7 @@ static void the_name_counts_when_it_is_asked(void **state)
 	struct keeper_ask a;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	twonet_run(&net, false,
 		   "ip link set t1 down; ip link set t1 name away0; "
 		   "ip link set away0 up");
@@ -238,7 +230,7 @@ static void without_names_any_ethernet(void **state)
 	struct keeper_ask a;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	a = attach(0, if_nametoindex("lo"));
 	is_refused("lo", &a, -1);
 	a = attach(0, 100000);
@@ -289,7 +281,7 @@ static void a_message_is_judged_whole(void **state)
 	uint64_t count[VX6_XDP_REASON_CNT];
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	for (unsigned i = 0; i < VX6_COUNT(bad); i++)
 		is_refused(bad[i].what, &bad[i].a, -1);
 	rights_counts(rights, count);
@@ -321,7 +313,7 @@ static void other_shapes_are_refused(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	memcpy(much, &counts, sizeof(counts));
 	for (unsigned i = 0; i < VX6_COUNT(len); i++) {
 		assert_true(keeper_send(sock, much, len[i], -1));
@@ -383,7 +375,7 @@ static void sockets_are_bound_where_the_classifier_is(void **state)
 	int fd;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	fd = made();
 	a = binding(t0, 0);
 	is_refused("before it is attached", &a, -1);
@@ -411,7 +403,7 @@ static void only_its_own_socket_enters_a_queue(void **state)
 	struct keeper_ask at = attach(0, t0), b;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	at = attach(0, t0);
 	is_done(&at, -1, NULL);
 	fd = made();
@@ -460,7 +452,7 @@ static void a_closed_queue_is_free(void **state)
 	struct keeper_ask a;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	a = attach(0, t0);
 	is_done(&a, -1, NULL);
 	for (unsigned i = 0; i < 3; i++)
@@ -510,7 +502,7 @@ static void addresses_of_others_are_left_out(void **state)
 	int map;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	a = attach(0, t0);
 	is_done(&a, -1, NULL);
 	assert_int_equal(keeper_locals(sock, at, VX6_COUNT(at)), VX6_OK);
@@ -546,7 +538,7 @@ static void it_ends_with_the_data_plane(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	pid = its_pid();
 	a = attach(0, t0);
 	is_done(&a, -1, NULL);
@@ -565,7 +557,7 @@ static void its_end_is_seen(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	pid = its_pid();
 	assert_false(rights_lost(rights));
 	assert_int_equal(kill(pid, SIGKILL), 0);

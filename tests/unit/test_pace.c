@@ -32,12 +32,7 @@ static uint32_t id_of(unsigned circuit)
 
 static void setup_circuits(void)
 {
-	for (uint32_t i = 1; i <= 2; i++) {
-		struct abi_link l = dp_link(i);
-
-		assert_int_equal(relay_link_add(node.relay, &l, node.now),
-				 VX6_OK);
-	}
+	assert_true(dp_links(&node, 2));
 	for (unsigned i = 0; i < 8; i++) {
 		struct abi_half h = dp_half(ABI_HALF_BACKWARD, id_of(i), 2, 1,
 					    900 + i);

@@ -41,12 +41,7 @@ static int set_up(void **state)
 
 	(void)state;
 	assert_true(dp_node_open(&node, &o));
-	for (uint32_t i = 1; i <= 3; i++) {
-		struct abi_link l = dp_link(i);
-
-		assert_int_equal(relay_link_add(node.relay, &l, node.now),
-				 VX6_OK);
-	}
+	assert_true(dp_links(&node, 3));
 	fwd = dp_half(ABI_HALF_FORWARD, FWD, 1, 2, OUT);
 	bwd = dp_half(ABI_HALF_BACKWARD, BWD, 2, 1, OUT + 1);
 	loc = dp_half(ABI_HALF_LOCAL, LOC, 1, 0, 0);

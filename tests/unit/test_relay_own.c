@@ -32,12 +32,7 @@ static int set_up(void **state)
 
 	(void)state;
 	assert_true(dp_node_open(&node, &o));
-	for (uint32_t i = 1; i <= 3; i++) {
-		struct abi_link l = dp_link(i);
-
-		assert_int_equal(relay_link_add(node.relay, &l, node.now),
-				 VX6_OK);
-	}
+	assert_true(dp_links(&node, 3));
 	loc = dp_half(ABI_HALF_LOCAL, LOC, 1, 0, 0);
 	add(&loc);
 	return 0;

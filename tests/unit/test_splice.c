@@ -64,13 +64,9 @@ static int set_up(void **state)
 
 	(void)state;
 	assert_true(dp_node_open(&node, &o));
-	for (uint32_t i = 1; i <= 2; i++) {
-		struct abi_link l = dp_link(i);
-
-		assert_int_equal(relay_link_add(node.relay, &l, node.now),
-				 VX6_OK);
+	assert_true(dp_links(&node, 2));
+	for (uint32_t i = 1; i <= 2; i++)
 		make_leg(&leg[i - 1], i, 0);
-	}
 	return 0;
 }
 

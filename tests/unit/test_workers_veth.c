@@ -29,6 +29,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/port/af_xdp.h"
 #include "tests/support/moves.h"
+#include "tests/support/said.h"
 #include "tests/support/twonet.h"
 
 #define DATA   4243u
@@ -47,25 +48,6 @@ static bool by_xdp;
 static uint64_t counted;  /* cells that are known to be, as dropped */
 static uint64_t ahead_ns; /* how far the host's time is */
 static uint64_t gone;     /* and those that went with a cable */
-static char said[4096];
-
-#define NEED_NET()                                                             \
-	do {                                                                   \
-		if (!have) {                                                   \
-			twonet_may();                                          \
-			skip();                                                \
-		}                                                              \
-	} while (0)
-
-static void say(void *ctx, bool warn, const char *event, const char *interface,
-		const char *text)
-{
-	size_t len = strlen(said);
-
-	(void)ctx;
-	snprintf(said + len, sizeof(said) - len, "%s %s %s: %s\n",
-		 warn ? "warn" : "info", event, interface, text);
-}
 
 /* ---- the node here, its neighbours there ---- */
 
@@ -85,7 +67,7 @@ static void open_ports(bool xdp)
 					.interface_cnt = 1,
 					.workers = MOVES_WORKERS,
 					.links = 64,
-					.say = say };
+					.say = said_add };
 	struct port_opts po = { .bind = node_at() };
 	char why[XDP_WHY];
 
@@ -125,7 +107,7 @@ static void set_channels(bool over_there, unsigned rx, unsigned tx)
 /* On a cable of so many queues, of which so many are used. */
 static void open_all(bool xdp, unsigned queues, unsigned used)
 {
-	said[0] = '\0';
+	said_nothing();
 	counted = gone = ahead_ns = 0;
 	twonet_cable(&net, CABLE, queues);
 	for (uint32_t i = 1; i <= MOVES_LINKS; i++) {
@@ -297,7 +279,7 @@ static void senders_move_under_load(void **state)
 	uint64_t by_xsk = 0;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_xdp(4);
 	feed(1, CELLS);
 	sum = moves_end(m, drain);
@@ -334,7 +316,7 @@ static void cables_are_laid_anew_under_load(void **state)
 	uint64_t no = 1;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_xdp(3);
 	for (unsigned i = 0; i < VX6_COUNT(queues); i++) {
 		uint64_t got;
@@ -362,7 +344,7 @@ static void channels_change_under_load(void **state)
 	uint64_t no = 1;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_xdp(4);
 	for (unsigned i = 0; i < VX6_COUNT(tx); i++) {
 		set_channels(true, 4, tx[i]);
@@ -378,7 +360,7 @@ static void channels_change_under_load(void **state)
 static void queues_are_added_under_load(void **state)
 {
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_all(true, 4, 1);
 	start(0, MOVES_WORKERS - 1u);
 	until_working(1);
@@ -406,7 +388,7 @@ static void a_full_ring_loses_nothing_silently(void **state)
 	struct abi_stats sum;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_all(true, 1, 1);
 	start(0, 0);
 	until_working(1);
@@ -471,7 +453,7 @@ static void sockets_share_a_port_under_load(void **state)
 	struct abi_stats sum;
 
 	(void)state;
-	NEED_NET();
+	twonet_need();
 	open_all(false, 1, 1);
 	start(0, MOVES_WORKERS - 1u);
 	feed(1, 5000);
