@@ -22,9 +22,12 @@ from harness.udp import Udp
 COUNT = 500
 MANY = 6000
 SHARE = 8
+# load_create has 256 under way at once: no share of the pool refuses one
+POOL = {"create_jobs": 512, "create_session_jobs": 512,
+        "create_prefix_jobs": 512}
 FREELY = {"create_rate": 100_000, "create_burst": 100_000,
           "create_prefix_rate": 100_000, "create_prefix_burst": 100_000,
-          "create_session_jobs": 256, "create_prefix_jobs": 256}
+          **POOL}
 
 
 @tap.once
@@ -99,7 +102,7 @@ def a_prefix_has_its_share():
 
 @tap.test
 def the_bucket_comes_first():
-    slow = load.Creates(limits={"create_session_jobs": 256})
+    slow = load.Creates(limits=POOL)
     rate, burst = 64, 256
     got, cost = told(f"garbage {4 * burst}", lambda: slow)
     tap.true(burst <= cost["opened"] <= burst + rate * (
