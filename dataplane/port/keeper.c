@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dataplane/port/keeper.h"
@@ -370,8 +371,8 @@ enum vx6_status keeper_start(int *sock, struct rights *r,
 			     const struct rights_law *law,
 			     const struct sandbox *box, char why[XDP_WHY])
 {
-	struct keeper_answer hello;
-	int end[2], fd;
+	struct keeper_answer hello = { 0 };
+	int end[2] = { -1, -1 }, fd;
 	pid_t pid;
 
 	_Static_assert(XDP_WHY >= SANDBOX_WHY, "one sentence");
@@ -380,6 +381,10 @@ enum vx6_status keeper_start(int *sock, struct rights *r,
 	    (pid = fork()) < 0) {
 		snprintf(why, XDP_WHY, "no process could be made: %s",
 			 strerror(errno));
+		if (end[0] >= 0)
+			close(end[0]);
+		if (end[1] >= 0)
+			close(end[1]);
 		return VX6_SYS;
 	}
 	if (pid == 0) {
@@ -399,5 +404,6 @@ enum vx6_status keeper_start(int *sock, struct rights *r,
 				      : "the process that keeps AF_XDP's "
 					"privileges ended at once");
 	close(end[0]);
+	(void)waitpid(pid, NULL, 0);
 	return VX6_SYS;
 }

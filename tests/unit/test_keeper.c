@@ -575,6 +575,29 @@ static void its_end_is_seen(void **state)
 	assert_int_equal(errno, EPIPE);
 }
 
+/* It is confined to no call at all, so that it cannot even say how it is. */
+static void one_that_dies_at_once_is_told(void **state)
+{
+	const struct rights_law law = { .say = say };
+	struct sandbox none = box;
+	char why[XDP_WHY] = "";
+	pid_t pid;
+	int end;
+
+	(void)state;
+	twonet_need();
+	pid = its_pid();
+	none.call_cnt = none.more_cnt = 0;
+	assert_int_equal(keeper_start(&end, rights, &law, &none, why), VX6_SYS);
+	assert_non_null(strstr(why, "ended at once"));
+	assert_int_equal(end, -1);
+	/* and nothing of it is left */
+	assert_int_equal(its_pid(), pid);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(-1, NULL, 0), pid);
+	assert_int_equal(waitpid(-1, NULL, 0), -1);
+}
+
 static int lay(void **state)
 {
 	(void)state;
@@ -608,6 +631,7 @@ int main(void)
 		keeper_test(addresses_of_others_are_left_out),
 		keeper_test(it_ends_with_the_data_plane),
 		keeper_test(its_end_is_seen),
+		keeper_test(one_that_dies_at_once_is_told),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
