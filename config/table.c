@@ -147,7 +147,8 @@ const struct field config_field[] = {
 		  "begun, which are the kernel's and vx6d's: 1 of 2, 3 of 4, "
 		  "6 of 8; under af_xdp no more than queues of the interface "
 		  "that has most, under dpdk one. Under af_xdp queue q of an "
-		  "interface is worker q modulo their number's." },
+		  "interface is worker q modulo their number's. vx6 doctor says "
+		  "where CPUs or queues are too few for them." },
 	{ .path = "data.cpus", .type = FIELD_INT, .preset = "[]",
 	  RANGE(0, 1023), .unit = "CPU numbers", LIST(data.cpus),
 	  .list_max = CONFIG_WORKERS_MAX,

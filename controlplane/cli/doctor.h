@@ -20,6 +20,7 @@
  *
  * Ownership: everything is the caller's.  Threads: one. */
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,7 +46,10 @@ struct doctor_if { /* one interface that cells come by */
 	char driver[DOCTOR_NAME]; /* "" = unknown */
 	bool there, up;
 	unsigned mtu;
-	unsigned queues;        /* that receive; 0 = unknown */
+	unsigned queues;        /* in use, as the data plane counts them;
+				   0 = unknown */
+	unsigned queues_most;   /* that it can have */
+	bool combined;          /* a queue both receives and sends */
 	enum doctor_word lro;   /* large receive offload is on */
 	enum doctor_word known; /* whether the kernel told the features */
 	uint64_t features;      /* NETDEV_XDP_ACT_* (linux/netdev.h) */
@@ -115,7 +119,9 @@ struct doctor_facts {
 	uid_t uid;     /* ours */
 	uid_t user;    /* who would run vx6d */
 	char user_name[DOCTOR_NAME];
-	bool wants_xdp; /* data.backend */
+	bool wants_xdp;   /* data.backend */
+	cpu_set_t cpus;   /* that a process like us may run on */
+	cpu_set_t online; /* all that there are; none: not told */
 	enum doctor_word aes, vaes, entropy, gro, gso, ipv6;
 	char aead[64]; /* "" = none works */
 	enum doctor_word clock_synced;
@@ -200,5 +206,9 @@ VX6_NONNULL void doctor_read_box(char *table, struct doctor_box *b);
  * most words, and returns how many; doctor_hex reads a whole word. */
 VX6_NONNULL unsigned doctor_split(char *line, char *word[], unsigned most);
 VX6_NONNULL bool doctor_hex(const char *word, uint32_t *out);
+
+/* doctor_cpus reads a list of CPUs as the kernel writes it, "0-3,8"; what is
+ * no such list is no CPU. */
+VX6_NONNULL void doctor_cpus(const char *list, cpu_set_t *out);
 
 #endif

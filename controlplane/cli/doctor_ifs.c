@@ -88,6 +88,11 @@ static bool tool(int fd, const char *name, void *cmd)
 	return ioctl(fd, SIOCETHTOOL, &r) == 0;
 }
 
+static unsigned queues(unsigned combined, unsigned rx, unsigned tx)
+{
+	return combined + (rx > tx ? rx : tx);
+}
+
 static void ethtool(int fd, struct doctor_if *i)
 {
 	struct ethtool_drvinfo drv = { .cmd = ETHTOOL_GDRVINFO };
@@ -96,8 +101,11 @@ static void ethtool(int fd, struct doctor_if *i)
 
 	if (tool(fd, i->name, &drv))
 		snprintf(i->driver, sizeof(i->driver), "%.31s", drv.driver);
-	if (tool(fd, i->name, &ch))
-		i->queues = ch.combined_count + ch.rx_count;
+	if (tool(fd, i->name, &ch)) {
+		i->queues = queues(ch.combined_count, ch.rx_count, ch.tx_count);
+		i->queues_most = queues(ch.max_combined, ch.max_rx, ch.max_tx);
+		i->combined = ch.max_combined > 0;
+	}
 	if (tool(fd, i->name, &flags))
 		i->lro = (flags.data & ETH_FLAG_LRO) != 0 ? DOCTOR_YES
 							  : DOCTOR_NO;

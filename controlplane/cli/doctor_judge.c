@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/workers.h"
 #include "dataplane/net/net.h"
 
 #define MTU_FULL  1500u /* carries a cell of full size */
@@ -358,6 +359,118 @@ static void judge_kernel(const struct doctor_facts *f, const struct config *c,
 	}
 }
 
+/* ---- workers ---- */
+
+/* How many there will be. */
+static unsigned workers(const struct doctor_facts *f, const struct config *c)
+{
+	uint32_t queues = CONFIG_QUEUES_ANY;
+
+	if (c->data.backend != CONFIG_BACKEND_UDP)
+		queues = 1;
+	for (unsigned i = 0; f->wants_xdp && i < f->if_cnt; i++)
+		if (f->ifs[i].queues > queues)
+			queues = f->ifs[i].queues;
+	return config_workers(c->data.workers, c->data.cpus_cnt,
+			      (unsigned)CPU_COUNT(&f->cpus), queues);
+}
+
+/* The first of data.cpus that there is not, or -1. */
+static int cpu_away(const struct doctor_facts *f, const struct config *c)
+{
+	for (unsigned i = 0; i < c->data.cpus_cnt; i++)
+		if (CPU_COUNT(&f->online) > 0 &&
+		    (c->data.cpus[i] >= CPU_SETSIZE ||
+		     !CPU_ISSET(c->data.cpus[i], &f->online)))
+			return (int)c->data.cpus[i];
+	return -1;
+}
+
+/* How many CPUs n workers may have: those that they are put on, which may
+ * be kept from everybody else (isolcpus), and those that everybody has.
+ * *left is how many of the latter are no worker's. */
+static unsigned for_workers(const struct doctor_facts *f,
+			    const struct config *c, unsigned n, unsigned *left)
+{
+	cpu_set_t set, both;
+
+	CPU_ZERO(&set);
+	if (n > c->data.cpus_cnt)
+		set = f->cpus;
+	for (unsigned i = 0; i < c->data.cpus_cnt && i < n; i++)
+		if (c->data.cpus[i] < CPU_SETSIZE)
+			CPU_SET(c->data.cpus[i], &set);
+	CPU_AND(&both, &set, &f->cpus);
+	*left = (unsigned)(CPU_COUNT(&f->cpus) - CPU_COUNT(&both));
+	return (unsigned)CPU_COUNT(&set);
+}
+
+static void judge_workers(const struct doctor_facts *f, const struct config *c,
+			  struct doctor_report *r)
+{
+	unsigned n = workers(f, c), left, on = for_workers(f, c, n, &left);
+	unsigned good = config_workers(0, 0, (unsigned)CPU_COUNT(&f->cpus),
+				       CONFIG_QUEUES_ANY);
+
+	if (!c->data.enabled)
+		return;
+	if (cpu_away(f, c) >= 0) {
+		add(r, "workers", DOCTOR_FAIL,
+		    "data.cpus names CPU %d, which is not there or offline",
+		    cpu_away(f, c));
+		remedy(r, "choose from /sys/devices/system/cpu/online for "
+			  "data.cpus");
+	} else if (n > on && on > 0) {
+		add(r, "workers", DOCTOR_WARN,
+		    "%u on %u CPU%s: they wait for each other", n, on,
+		    on == 1 ? "" : "s");
+		remedy(r,
+		       "set data.workers to %u, or to 0, and name a CPU for "
+		       "each in data.cpus, or none",
+		       good);
+	} else if (n == on && left == 0 && c->data.idle == CONFIG_IDLE_SPIN) {
+		add(r, "workers", DOCTOR_WARN,
+		    "%u on %u CPU%s, never waiting (data.idle): none is left "
+		    "for the kernel and vx6d",
+		    n, on, on == 1 ? "" : "s");
+		remedy(r, "set data.idle to \"adaptive\", or data.workers to "
+			  "fewer than there are CPUs");
+	} else {
+		add(r, "workers", DOCTOR_OK, "%u, on %u CPU%s", n, on,
+		    on == 1 ? "" : "s");
+	}
+}
+
+/* A worker without a queue sends there by its socket, and has the cells of
+ * its links from others.  Whose interface is short gets what to type. */
+static void judge_queues(const struct doctor_if *i, unsigned n,
+			 struct doctor_report *r)
+{
+	unsigned lacking = n - i->queues;
+	unsigned some = n < i->queues_most ? n : i->queues_most;
+	char check[DOCTOR_CHECK];
+
+	snprintf(check, sizeof(check), "link %.16s", i->name);
+	add(r, check, DOCTOR_WARN,
+	    "up, %u queue%s for %u workers: %u of them send%s there by a "
+	    "socket",
+	    i->queues, i->queues == 1 ? "" : "s", n, lacking,
+	    lacking == 1 ? "s" : "");
+	if (some <= i->queues)
+		remedy(r, "set data.workers to %u; %s gives no more queues",
+		       i->queues, i->name);
+	else if (i->combined)
+		remedy(r,
+		       "ethtool -L %s combined %u, %s set data.workers to %u",
+		       i->name, some, some < n ? "and" : "or",
+		       some < n ? some : i->queues);
+	else
+		remedy(r,
+		       "ethtool -L %s rx %u tx %u, %s set data.workers to %u",
+		       i->name, some, some, some < n ? "and" : "or",
+		       some < n ? some : i->queues);
+}
+
 /* ---- AF_XDP ---- */
 
 static void judge_caps(const struct doctor_facts *f, struct doctor_report *r)
@@ -535,6 +648,7 @@ static void judge_driver(const struct doctor_facts *f, const struct config *c,
 static void judge_if(const struct doctor_facts *f, const struct config *c,
 		     const struct doctor_if *i, struct doctor_report *r)
 {
+	unsigned n = workers(f, c);
 	char check[DOCTOR_CHECK];
 
 	snprintf(check, sizeof(check), "link %.16s", i->name);
@@ -547,9 +661,11 @@ static void judge_if(const struct doctor_facts *f, const struct config *c,
 	if (!i->up) {
 		add(r, check, DOCTOR_FAIL, "%s is down", i->name);
 		remedy(r, "ip link set %s up", i->name);
-	} else if (i->queues > 0) {
-		add(r, check, DOCTOR_OK, "up, %u queue%s for one worker",
-		    i->queues, i->queues == 1 ? "" : "s");
+	} else if (f->wants_xdp && i->queues > 0 && i->queues < n) {
+		judge_queues(i, n, r);
+	} else if (f->wants_xdp && i->queues > 0) {
+		add(r, check, DOCTOR_OK, "up, %u queue%s for %u worker%s",
+		    i->queues, i->queues == 1 ? "" : "s", n, n == 1 ? "" : "s");
 	} else {
 		add(r, check, DOCTOR_OK, "up");
 	}
@@ -791,10 +907,10 @@ void doctor_judge(const struct doctor_facts *facts, const struct config *cfg,
 	static void (*const judges[])(const struct doctor_facts *,
 				      const struct config *,
 				      struct doctor_report *) = {
-		judge_vx6d,       judge_state,   judge_key,    judge_clock,
-		judge_ports,      judge_cpu,     judge_kernel, judge_sockets,
-		judge_limits,     judge_ifs,     judge_xdp,    judge_sandbox,
-		judge_dpdk_needs, judge_backend,
+		judge_vx6d,    judge_state,      judge_key,     judge_clock,
+		judge_ports,   judge_cpu,        judge_workers, judge_kernel,
+		judge_sockets, judge_limits,     judge_ifs,     judge_xdp,
+		judge_sandbox, judge_dpdk_needs, judge_backend,
 	};
 
 	*out = (struct doctor_report){ 0 };

@@ -147,10 +147,32 @@ static void look_sockets(struct doctor_facts *f)
 	close(fd);
 }
 
+void doctor_cpus(const char *list, cpu_set_t *out)
+{
+	CPU_ZERO(out);
+	for (const char *at = list; *at >= '0' && *at <= '9'; at++) {
+		char *end;
+		unsigned long from = strtoul(at, &end, 10), to = from;
+
+		if (*end == '-')
+			to = strtoul(end + 1, &end, 10);
+		for (; from <= to && from < CPU_SETSIZE; from++)
+			CPU_SET(from, out);
+		if (*end != ',')
+			break;
+		at = end;
+	}
+}
+
 static void look_cpu(struct doctor_facts *f)
 {
+	char text[SMALL * 4];
 	uint8_t byte;
 
+	if (sched_getaffinity(0, sizeof(f->cpus), &f->cpus) != 0)
+		CPU_ZERO(&f->cpus);
+	(void)doctor_read("/sys/devices/system/cpu/online", text, sizeof(text));
+	doctor_cpus(text, &f->online);
 	__builtin_cpu_init();
 	f->aes = word(__builtin_cpu_supports("aes") != 0);
 	f->vaes = word(__builtin_cpu_supports("vaes") != 0);

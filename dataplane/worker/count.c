@@ -7,19 +7,6 @@
 #include "dataplane/port/host.h"
 #include "dataplane/port/neigh.h"
 
-#define FOR_KERNEL 4u /* one CPU of so many */
-
-unsigned count_workers(unsigned cpus, uint32_t queues)
-{
-	unsigned n = cpus - (cpus + FOR_KERNEL - 1u) / FOR_KERNEL;
-
-	if (n > queues)
-		n = queues;
-	if (n > RELAY_WORKERS)
-		n = RELAY_WORKERS;
-	return n > 0 ? n : 1;
-}
-
 unsigned count_cpus(void)
 {
 	cpu_set_t set;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/workers.h"
 #include "dataplane/port/port.h"
 #include "dataplane/relay/relay.h"
 #include "dataplane/worker/count.h"
@@ -213,19 +214,19 @@ static bool opt_cpus(struct dp_options *o, const char *v, char *why)
 	return false;
 }
 
-unsigned dp_options_workers(const struct dp_options *o)
+static uint32_t queues(const struct dp_options *o)
 {
-	if (o->workers != 0)
-		return o->workers;
-	if (o->cpu_cnt > 0)
-		return o->cpu_cnt;
 	switch (o->backend) {
-	case CONFIG_BACKEND_UDP: return count_workers(count_cpus(), COUNT_ANY);
-	case CONFIG_BACKEND_AF_XDP:
-		return count_workers(count_cpus(), count_queues(o));
+	case CONFIG_BACKEND_UDP: return CONFIG_QUEUES_ANY;
+	case CONFIG_BACKEND_AF_XDP: return count_queues(o);
 	case CONFIG_BACKEND_DPDK: break;
 	}
 	return 1;
+}
+
+unsigned dp_options_workers(const struct dp_options *o)
+{
+	return config_workers(o->workers, o->cpu_cnt, count_cpus(), queues(o));
 }
 
 static bool opt_log(struct dp_options *o, const char *v, char *why)

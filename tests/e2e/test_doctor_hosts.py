@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, place, tap
 from harness.command import vx6
-from harness.veth import fresh_network, ip, veth_pair
+from harness.veth import channels, fresh_network, ip, veth_pair
 
 _count = 0
 
@@ -147,6 +147,42 @@ def the_driver_is_asked_what_it_can():
     ip("route", "replace", "default", "dev", "dull0")
     must_find(node.findings(), "xdp dull0", "ok",
               "bridge has no native XDP", "data.backend udp")
+
+
+@tap.test
+def workers_are_held_against_queues_and_cpus():
+    fresh_network()
+    ip("link", "add", "ill0", "numrxqueues", "2", "numtxqueues", "2", "type",
+       "veth", "peer", "name", "ill1")
+    for end in ("ill0", "ill1"):
+        ip("link", "set", end, "up")
+    asked = {"enabled": True, "backend": "af_xdp", "interfaces": ["ill0"]}
+    # what is told is obeyed, and then there is nothing to tell
+    channels("ill0", 1)
+    must_find(Node(data={**asked, "workers": 2}).findings(), "link ill0",
+              "warn", "1 queue for 2 workers: 1 of them sends there",
+              "ethtool -L ill0 rx 2 tx 2, or set data.workers to 1")
+    must_find(Node(data={**asked, "workers": 1}).findings(), "link ill0", "ok",
+              "1 queue for 1 worker", "")
+    channels("ill0", 2)
+    must_find(Node(data={**asked, "workers": 2}).findings(), "link ill0", "ok",
+              "2 queues for 2 workers", "")
+    must_find(Node(data={**asked, "workers": 3}).findings(), "link ill0",
+              "warn", "2 queues for 3", "data.workers to 2; ill0 gives no more")
+    # CPUs are those that the kernel tells of
+    here = os.sched_getaffinity(0)
+    most = os.sysconf("SC_NPROCESSORS_CONF")
+    must_find(Node(data={"enabled": True, "cpus": [min(here), most + 7]})
+              .findings(code=1), "workers", "fail", f"CPU {most + 7}",
+              "cpu/online")
+    os.sched_setaffinity(0, {min(here)})
+    tap.after(os.sched_setaffinity, 0, here)
+    must_find(Node(data={"enabled": True}).findings(), "workers", "ok",
+              "1, on 1 CPU", "")
+    must_find(Node(data={"enabled": True, "workers": 2}).findings(), "workers",
+              "warn", "2 on 1 CPU: they wait", "data.workers to 1")
+    must_find(Node(data={"enabled": True, "idle": "spin"}).findings(),
+              "workers", "warn", "1 on 1 CPU, never waiting", '"adaptive"')
 
 
 @tap.test

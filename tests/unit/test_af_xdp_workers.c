@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "config/workers.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
 #include "dataplane/worker/count.h"
@@ -385,7 +386,7 @@ static void queues_are_counted(void **state)
 	set_channels(false, 3);
 	assert_int_equal(count_queues(&o), 3);
 	assert_int_equal(dp_options_workers(&o),
-			 count_workers(count_cpus(), 3));
+			 config_workers(0, 0, count_cpus(), 3));
 	snprintf(o.interface[0], sizeof(o.interface[0]), "t9");
 	assert_int_equal(count_queues(&o), 1);
 	assert_int_equal(dp_options_workers(&o), 1);

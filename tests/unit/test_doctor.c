@@ -34,6 +34,8 @@ static void well(struct host *h)
 		.up = true,
 		.mtu = 1500,
 		.queues = 4,
+		.queues_most = 8,
+		.combined = true,
 		.lro = DOCTOR_NO,
 		.known = DOCTOR_YES,
 		.features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
@@ -43,6 +45,7 @@ static void well(struct host *h)
 	memset(h, 0, sizeof(*h));
 	config_defaults(&h->c);
 	h->c.data.enabled = true;
+	h->c.data.workers = 4;
 	h->f = (struct doctor_facts){
 		.release = "6.12.1",
 		.version = { 6, 12 },
@@ -87,6 +90,8 @@ static void well(struct host *h)
 		.box = { { "vx6d", DOCTOR_YES, 71, "write /s", "" },
 			    { "vx6-dataplane", DOCTOR_YES, 62, "", "CAP_BPF" } },
 	};
+	doctor_cpus("0-7\n", &h->f.cpus);
+	doctor_cpus("0-7\n", &h->f.online);
 }
 
 static const struct doctor_finding *
@@ -114,6 +119,84 @@ static void all_is_well(void **state)
 			    "af_xdp, on eth0");
 	assert_string_equal(find(&r, "xdp eth0", DOCTOR_OK)->found,
 			    "ice: native XDP, AF_XDP without copying");
+	assert_string_equal(find(&r, "workers", DOCTOR_OK)->found,
+			    "4, on 8 CPUs");
+	assert_string_equal(find(&r, "link eth0", DOCTOR_OK)->found,
+			    "up, 4 queues for 4 workers");
+}
+
+/* Workers are counted as the data plane counts them: so many, on so many
+ * CPUs, and no complaint. */
+static void counted_workers_are_well(void **state)
+{
+	static const struct {
+		const char *cpus;
+		enum config_backend backend;
+		unsigned queues, named;
+		const char *found;
+	} as[] = {
+		{ "0-7", CONFIG_BACKEND_AF_XDP, 4, 0, "4, on 8 CPUs" },
+		{ "0-7", CONFIG_BACKEND_AF_XDP, 8, 0, "6, on 8 CPUs" },
+		{ "0-1", CONFIG_BACKEND_AF_XDP, 1, 0, "1, on 2 CPUs" },
+		{ "0-3", CONFIG_BACKEND_UDP,    1, 0, "3, on 4 CPUs" },
+		{ "0-3", CONFIG_BACKEND_DPDK,   4, 0, "1, on 4 CPUs" },
+		/* kept from all but those that are put there */
+		{ "0-1", CONFIG_BACKEND_AF_XDP, 4, 2, "2, on 2 CPUs" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(as); i++) {
+		struct doctor_report r;
+		struct host h;
+
+		well(&h);
+		doctor_cpus(as[i].cpus, &h.f.cpus);
+		h.f.ifs[0].queues = as[i].queues;
+		h.f.wants_xdp = as[i].backend == CONFIG_BACKEND_AF_XDP;
+		h.c.data.backend = as[i].backend;
+		h.c.data.workers = 0;
+		h.c.data.idle = CONFIG_IDLE_SPIN;
+		h.c.data.cpus_cnt = as[i].named;
+		h.c.data.cpus[0] = 6;
+		h.c.data.cpus[1] = 7;
+		doctor_judge(&h.f, &h.c, &r);
+		assert_string_equal(find(&r, "workers", DOCTOR_OK)->found,
+				    as[i].found);
+		assert_null(find(&r, "workers", DOCTOR_WARN));
+		assert_null(find(&r, "link eth0", DOCTOR_WARN));
+	}
+}
+
+static void lists_of_cpus_are_read(void **state)
+{
+	static const struct {
+		const char *list;
+		int cnt, last;
+	} as[] = {
+		{ "",		       0,           -1              },
+		{ "0\n",                    1,           0               },
+		{ "0-3,8\n",                5,           8               },
+		{ "0,2,4-5\n",              4,           5               },
+		{ "3-1",                    0,           -1              },
+		{ "none",                   0,           -1              },
+		{ "0-99999999999999999999", CPU_SETSIZE, CPU_SETSIZE - 1 },
+		{ "4096",                   0,           -1              },
+		{ "1,,2",                   1,           1               },
+		{ "2-",                     0,           -1              },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < VX6_COUNT(as); i++) {
+		cpu_set_t set;
+		int last = -1;
+
+		doctor_cpus(as[i].list, &set);
+		for (unsigned k = 0; k < CPU_SETSIZE; k++)
+			if (CPU_ISSET(k, &set))
+				last = (int)k;
+		assert_int_equal(CPU_COUNT(&set), as[i].cnt);
+		assert_int_equal(last, as[i].last);
+	}
 }
 
 /* ---- one fact a time ---- */
@@ -213,6 +296,17 @@ BREAK(plain_driver, h->f.ifs[0].features = NETDEV_XDP_ACT_BASIC)
 BREAK(has_program, h->f.ifs[0].prog_id = 9; h->f.carries[0] = '\0';
       h->f.vx6d = false)
 BREAK(lro, h->f.ifs[0].lro = DOCTOR_YES)
+BREAK(few_queues, h->f.ifs[0].queues = 3)
+BREAK(one_queue, h->f.ifs[0].queues = 1; h->f.ifs[0].queues_most = 1)
+BREAK(some_queues, h->f.ifs[0].queues = 1; h->f.ifs[0].queues_most = 2)
+BREAK(veth_queues, h->f.ifs[0].queues = 2; h->f.ifs[0].combined = false)
+BREAK(few_cpus, doctor_cpus("0-2", &h->f.cpus))
+BREAK(one_cpu_for_two, h->c.data.cpus_cnt = h->c.data.workers = 2;
+      h->c.data.cpus[0] = h->c.data.cpus[1] = 1)
+BREAK(no_such_cpu, h->c.data.cpus_cnt = 2; h->c.data.cpus[1] = 8)
+BREAK(far_cpu, h->c.data.cpus_cnt = 1; h->c.data.cpus[0] = 4096)
+BREAK(all_spin, doctor_cpus("0-3", &h->f.cpus);
+      h->c.data.idle = CONFIG_IDLE_SPIN)
 BREAK(no_filters, h->f.filters = DOCTOR_NO)
 BREAK(no_landlock, h->f.landlock = 0)
 BREAK(no_program, h->f.box[0].told = DOCTOR_NO)
@@ -288,6 +382,15 @@ static const struct {
 	{ mute_driver, "xdp eth0", W, "does not tell what ice", "Linux 6.3" },
 	{ plain_driver, "xdp eth0", F, "ice has no native XDP", "data.backend udp" },
 	{ has_program, "xdp eth0", W, "id 9", "ip link set eth0 xdp off" },
+	{ few_queues, "link eth0", W, "3 queues for 4 workers: 1 of them sends", "ethtool -L eth0 combined 4, or set data.workers to 3" },
+	{ one_queue, "link eth0", W, "1 queue for 4 workers: 3 of them send ", "set data.workers to 1; eth0 gives no more" },
+	{ some_queues, "link eth0", W, "1 queue for 4", "ethtool -L eth0 combined 2, and set data.workers to 2" },
+	{ veth_queues, "link eth0", W, "2 queues for 4", "ethtool -L eth0 rx 4 tx 4, or set data.workers to 2" },
+	{ few_cpus, "workers", W, "4 on 3 CPUs", "data.workers to 2" },
+	{ one_cpu_for_two, "workers", W, "2 on 1 CPU: they wait", "a CPU for each" },
+	{ no_such_cpu, "workers", F, "names CPU 8", "cpu/online" },
+	{ far_cpu, "workers", F, "names CPU 4096", "cpu/online" },
+	{ all_spin, "workers", W, "4 on 4 CPUs, never waiting", "\"adaptive\"" },
 	{ no_filters, "seccomp", W, "may make any", "CONFIG_SECCOMP_FILTER" },
 	{ no_landlock, "landlock", W, "whatever its user may", "lsm=" },
 	{ no_program, "sandbox vx6d", W, "vx6d is not beside", "install it" },
@@ -491,6 +594,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_well),
+		cmocka_unit_test(counted_workers_are_well),
+		cmocka_unit_test(lists_of_cpus_are_read),
 		cmocka_unit_test(all_is_well_on_dpdk),
 		cmocka_unit_test(each_has_its_remedy),
 		cmocka_unit_test(every_trouble_has_a_remedy),

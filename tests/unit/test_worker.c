@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/workers.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/worker/control.h"
 #include "dataplane/worker/count.h"
@@ -126,26 +127,29 @@ static enum vx6_status parse(struct dp_options *o, const char *a, const char *b)
 static void workers_are_counted(void **state)
 {
 	static const uint32_t want[][3] = {
-		{ 0,  COUNT_ANY, 1             },
-                { 1,  COUNT_ANY, 1             },
-		{ 2,  COUNT_ANY, 1             },
-                { 3,  COUNT_ANY, 2             },
-		{ 4,  COUNT_ANY, 3             },
-                { 5,  COUNT_ANY, 3             },
-		{ 8,  COUNT_ANY, 6             },
-                { 9,  COUNT_ANY, 6             },
-		{ 16, COUNT_ANY, 12            },
-                { 64, COUNT_ANY, RELAY_WORKERS },
-		{ 8,  1,         1             },
-                { 8,  4,         4             },
-		{ 8,  0,         1             },
-                { 64, 64,        RELAY_WORKERS },
+		{ 0,  CONFIG_QUEUES_ANY, 1             },
+		{ 1,  CONFIG_QUEUES_ANY, 1             },
+		{ 2,  CONFIG_QUEUES_ANY, 1             },
+		{ 3,  CONFIG_QUEUES_ANY, 2             },
+		{ 4,  CONFIG_QUEUES_ANY, 3             },
+		{ 5,  CONFIG_QUEUES_ANY, 3             },
+		{ 8,  CONFIG_QUEUES_ANY, 6             },
+		{ 9,  CONFIG_QUEUES_ANY, 6             },
+		{ 16, CONFIG_QUEUES_ANY, 12            },
+		{ 64, CONFIG_QUEUES_ANY, RELAY_WORKERS },
+		{ 8,  1,                 1             },
+		{ 8,  4,                 4             },
+		{ 8,  0,                 1             },
+		{ 64, 64,                RELAY_WORKERS },
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < VX6_COUNT(want); i++)
-		assert_int_equal(count_workers(want[i][0], want[i][1]),
+		assert_int_equal(config_workers(0, 0, want[i][0], want[i][1]),
 				 want[i][2]);
+	/* what is said counts, whatever there is */
+	assert_int_equal(config_workers(16, 2, 1, 1), 16);
+	assert_int_equal(config_workers(0, 2, 1, 1), 2);
 	assert_in_range(count_cpus(), 1, sysconf(_SC_NPROCESSORS_CONF));
 }
 
@@ -170,7 +174,7 @@ static void options_are_read(void **state)
 	assert_int_equal(parse(&o, "--idle", "spin"), VX6_OK);
 	assert_true(o.spin);
 	assert_int_equal(dp_options_workers(&o),
-			 count_workers(count_cpus(), COUNT_ANY));
+			 config_workers(0, 0, count_cpus(), CONFIG_QUEUES_ANY));
 	o.backend = CONFIG_BACKEND_DPDK;
 	assert_int_equal(dp_options_workers(&o), 1);
 	assert_int_equal(parse(&o, "--cpus", "3,0"), VX6_OK);

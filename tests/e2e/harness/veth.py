@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """This process in a network namespace of its own, with a veth or none."""
+import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 
 from harness import tap
@@ -30,3 +34,15 @@ def veth_pair(mtu=1500):
     ip("link", "set", "ill1", "up")
     ip("link", "set", "ill0", "up")
     ip("address", "add", "10.9.0.1/24", "dev", "ill0")
+
+
+def channels(name, cnt):
+    """What ethtool -L NAME rx CNT tx CNT does."""
+    all9 = struct.Struct("=9I")  # ethtool_channels; rx and tx are 5 and 6
+    words = ctypes.create_string_buffer(all9.size)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for cmd in (0x3c, 0x3d):  # ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS
+            was = all9.unpack(words.raw)
+            all9.pack_into(words, 0, cmd, *was[1:5], *2 * [cnt], *was[7:])
+            fcntl.ioctl(s, 0x8946, struct.pack(  # SIOCETHTOOL
+                "16sP8x", name.encode(), ctypes.addressof(words)))
