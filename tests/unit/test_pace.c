@@ -12,11 +12,10 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/worker/worker.h"
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 #define TEXT 1000u /* of C; 24 more go out: header and tag */
 
-static struct dp_node node;
 static struct worker *worker;
 static struct fair_budget budget;
 static void *memory;
@@ -32,21 +31,18 @@ static uint32_t id_of(unsigned circuit)
 
 static void setup_circuits(void)
 {
-	assert_true(dp_links(&node, 2));
 	for (unsigned i = 0; i < 8; i++) {
 		struct abi_half h = dp_half(ABI_HALF_BACKWARD, id_of(i), 2, 1,
 					    900 + i);
 
-		assert_int_equal(relay_half_add(node.relay, &h, node.now),
-				 VX6_OK);
+		one_add(&h);
 		ctr[i] = h.start_rx;
 	}
 }
 
 static int open_all(void **state)
 {
-	const struct worker_opts wo = { .cpu = WORKER_ANY_CPU };
-	const struct relay_opts ro = { 0 };
+	const struct relay_opts o = { 0 };
 	size_t need;
 
 	(void)state;
@@ -54,11 +50,8 @@ static int open_all(void **state)
 	memset(sent, 0, sizeof(sent));
 	memset(next_ctr, 0, sizeof(next_ctr));
 	sent_bytes = 0;
-	assert_true(dp_node_open(&node, &ro));
-	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
-	assert_non_null(worker);
-	assert_int_equal(worker_init(worker, &wo, node.port, node.relay),
-			 VX6_OK);
+	one_open(&o, 2);
+	worker = one_worker();
 	need = pace_need(node.relay, node.port);
 	memory = aligned_alloc(4096, need);
 	assert_non_null(memory);
@@ -71,11 +64,8 @@ static int open_all(void **state)
 static int close_all(void **state)
 {
 	(void)state;
-	worker_free(worker);
-	assert_int_equal(node.port->pool_cnt, node.frames);
-	free(worker);
+	one_worker_end(worker);
 	free(memory);
-	dp_node_close(&node);
 	return 0;
 }
 
@@ -98,7 +88,7 @@ static void look(void)
 			sent_bytes += f->len;
 			sent_to = f->peer;
 		}
-		port_give(node.port, &f, 1);
+		one_give(f);
 	}
 	assert_int_equal(node.port->pool_cnt + node.relay->spare_cnt +
 				 worker->pace.fair.cnt,
@@ -114,7 +104,6 @@ static void turn(uint64_t ns)
 static void arrive(unsigned circuit, unsigned n)
 {
 	static const uint8_t text[TEXT] = { 1 };
-	struct vx6_addr peer = dp_peer(2);
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct dp_cell c = { .ctr = ctr[circuit]++,
@@ -123,7 +112,7 @@ static void arrive(unsigned circuit, unsigned n)
 		uint8_t p[VX6_CELL_MAX];
 		size_t len = dp_raw(p, 2, &c, text, sizeof(text));
 
-		assert_true(port_mem_put(node.port, p, len, &peer));
+		one_arrives(p, len, 2);
 	}
 }
 
@@ -388,11 +377,10 @@ static void some_arrive(unsigned circuit)
 						   walk.life[circuit] / 2
 							   << ABI_IDX_BITS,
 					   .kind = VX6_KIND_DATA };
-		struct vx6_addr peer = dp_peer(2);
 		uint8_t p[VX6_CELL_MAX];
 		size_t len = dp_raw(p, 2, &c, text, sizeof(text));
 
-		assert_true(port_mem_put(node.port, p, len, &peer));
+		one_arrives(p, len, 2);
 		walk.arrived++;
 	}
 }

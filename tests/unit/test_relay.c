@@ -14,34 +14,22 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 #define FWD 0x00100005u /* generation 1, index 5 */
 #define BWD 0x00200006u
 #define LOC 0x00300007u
 #define OUT 0xabcd1234u /* the neighbour's id on the way out */
 
-static struct dp_node node;
 static struct abi_half fwd, bwd, loc;
 static struct vx6_layer lf, lb;
-
-static uint64_t drops(enum vx6_status st)
-{
-	return node.relay->n.drop[st];
-}
-
-static void add(const struct abi_half *h)
-{
-	assert_int_equal(relay_half_add(node.relay, h, node.now), VX6_OK);
-}
 
 static int set_up(void **state)
 {
 	const struct relay_opts o = { .bad_tags = 8 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &o));
-	assert_true(dp_links(&node, 3));
+	one_open(&o, 3);
 	fwd = dp_half(ABI_HALF_FORWARD, FWD, 1, 2, OUT);
 	bwd = dp_half(ABI_HALF_BACKWARD, BWD, 2, 1, OUT + 1);
 	loc = dp_half(ABI_HALF_LOCAL, LOC, 1, 0, 0);
@@ -53,17 +41,9 @@ static int set_up(void **state)
 static int set_up_all(void **state)
 {
 	set_up(state);
-	add(&fwd);
-	add(&bwd);
-	add(&loc);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_true(dp_balanced(&node));
-	dp_node_close(&node);
+	one_add(&fwd);
+	one_add(&bwd);
+	one_add(&loc);
 	return 0;
 }
 
@@ -74,38 +54,6 @@ static size_t inner(uint8_t *p, uint64_t ctr, unsigned kind, size_t len)
 	for (size_t i = 0; i < len; i++)
 		p[8 + i] = (uint8_t)(i * 3 + ctr);
 	return 8 + len;
-}
-
-static void arrive(const uint8_t *p, size_t len, uint32_t from_link)
-{
-	struct vx6_addr peer = dp_peer(from_link);
-
-	assert_true(port_mem_put(node.port, p, len, &peer));
-}
-
-static struct net_frame *step1(void)
-{
-	unsigned sent;
-
-	assert_true(dp_step(&node, &sent));
-	assert_true(sent <= 1);
-	return sent == 1 ? port_mem_get(node.port) : NULL;
-}
-
-static void give(struct net_frame *f)
-{
-	port_give(node.port, &f, 1);
-}
-
-/* One datagram in, nothing out, one drop of that kind. */
-static void refused(const uint8_t *p, size_t len, uint32_t from_link,
-		    enum vx6_status why)
-{
-	uint64_t before = drops(why);
-
-	arrive(p, len, from_link);
-	assert_null(step1());
-	assert_int_equal(drops(why), before + 1);
 }
 
 /* A forward cell of counter start + n, data inside, c->size as told. */
@@ -188,10 +136,10 @@ static void forward_takes_one_layer_off(void **state)
 		size_t n = forward(p, i, len[i], 0);
 		struct net_frame *f;
 
-		arrive(p, n, 1);
-		f = step1();
+		one_arrives(p, n, 1);
+		f = one_out();
 		assert_int_equal(check_forward(f, i, VX6_KIND_DATA, len[i]), 0);
-		give(f);
+		one_give(f);
 	}
 	assert_int_equal(node.relay->n.forwarded, VX6_COUNT(len));
 	assert_int_equal(node.relay->half[5].cells, VX6_COUNT(len));
@@ -207,15 +155,15 @@ static void backward_puts_one_layer_on(void **state)
 		size_t n = backward(p, 100 - i, VX6_KIND_DATA, len[i], 0);
 		struct net_frame *f;
 
-		arrive(p, n, 2);
-		f = step1();
+		one_arrives(p, n, 2);
+		f = one_out();
 		/* its own counter, whatever came */
 		check_backward(f, 100 - i, i, VX6_KIND_DATA, len[i]);
-		give(f);
+		one_give(f);
 	}
 	/* with the layer on it would be over 1472 */
-	refused(p, backward(p, 200, VX6_KIND_DATA, 1456 - 23, 0), 2,
-		VX6_BAD_SIZE);
+	one_refuses(p, backward(p, 200, VX6_KIND_DATA, 1456 - 23, 0), 2,
+		    VX6_BAD_SIZE);
 }
 
 static void kind_belongs_to_a_layer(void **state)
@@ -232,16 +180,16 @@ static void kind_belongs_to_a_layer(void **state)
 		size_t n = inner(t, 1000, kind, 64);
 
 		c.ctr++;
-		arrive(p, dp_seal(p, 1, &lf, &c, t, n), 1);
-		f = step1();
+		one_arrives(p, dp_seal(p, 1, &lf, &c, t, n), 1);
+		f = one_out();
 		check_forward(f, 0, kind, 64);
-		give(f);
+		one_give(f);
 	}
 	/* the next hop's own control cell, wrapped: kind 1 outside */
-	arrive(p, backward(p, 0, VX6_KIND_CONTROL, 64, 0), 2);
-	f = step1();
+	one_arrives(p, backward(p, 0, VX6_KIND_CONTROL, 64, 0), 2);
+	f = one_out();
 	check_backward(f, 0, 0, VX6_KIND_CONTROL, 64);
-	give(f);
+	one_give(f);
 	/* no kind that the next hop would refuse is passed on */
 	for (unsigned kind = 0; kind < 16; kind++) {
 		size_t n = inner(t, 1000, kind, 64);
@@ -249,7 +197,7 @@ static void kind_belongs_to_a_layer(void **state)
 		if (kind >= VX6_KIND_DATA && kind <= VX6_KIND_DROP)
 			continue;
 		c.ctr++;
-		refused(p, dp_seal(p, 1, &lf, &c, t, n), 1, VX6_BAD_KIND);
+		one_refuses(p, dp_seal(p, 1, &lf, &c, t, n), 1, VX6_BAD_KIND);
 	}
 }
 
@@ -265,12 +213,12 @@ static void inner_header_must_say_what_follows(void **state)
 	for (size_t said = 63; said <= 65; said += 2) {
 		vx6_h8_put(t, 1000, VX6_KIND_DATA, said);
 		c.ctr++;
-		refused(p, dp_seal(p, 1, &lf, &c, t, n), 1, VX6_BAD_SIZE);
+		one_refuses(p, dp_seal(p, 1, &lf, &c, t, n), 1, VX6_BAD_SIZE);
 	}
 	/* too short for a layer inside */
 	for (size_t len = 0; len < 24; len++) {
 		c.ctr++;
-		refused(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
+		one_refuses(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
 	}
 }
 
@@ -282,13 +230,13 @@ static void drop_cells_end_here(void **state)
 			     .kind = VX6_KIND_DROP };
 
 	(void)state;
-	arrive(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1);
-	assert_null(step1());
+	one_arrives(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1);
+	assert_null(one_out());
 	assert_int_equal(node.relay->drop_cells, 1);
 	assert_int_equal(node.relay->half[5].cells, 1);
 	assert_int_equal(node.relay->cold[5].dropped, 0);
 	/* it is a cell as any other: its counter is used */
-	refused(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1, VX6_REPLAYED);
+	one_refuses(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1, VX6_REPLAYED);
 }
 
 static void forged_cells_change_nothing(void **state)
@@ -303,7 +251,7 @@ static void forged_cells_change_nothing(void **state)
 	for (size_t bit = 160; bit < n * 8; bit += 313) {
 		memcpy(p, good, n);
 		p[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		refused(p, n, 1, VX6_BAD_TAG);
+		one_refuses(p, n, 1, VX6_BAD_TAG);
 		if (node.relay->cold[5].bad_tags == 7)
 			node.relay->cold[5].bad_tags = 0;
 	}
@@ -314,13 +262,13 @@ static void forged_cells_change_nothing(void **state)
 					   .kind = VX6_KIND_DATA };
 		uint8_t t[100] = { 0 };
 
-		refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);
+		one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);
 	}
 	assert_memory_equal(&node.relay->half[5].win, &before, sizeof(before));
-	arrive(good, n, 1);
-	f = step1();
+	one_arrives(good, n, 1);
+	f = one_out();
 	check_forward(f, 7, VX6_KIND_DATA, 200);
-	give(f);
+	one_give(f);
 }
 
 /* A changed bit in the header block makes all of it random: whatever the
@@ -335,14 +283,14 @@ static void header_bits_cannot_be_steered(void **state)
 	for (size_t bit = 32; bit < 160; bit++) {
 		memcpy(p, good, n);
 		p[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		arrive(p, n, 1);
-		assert_null(step1());
+		one_arrives(p, n, 1);
+		assert_null(one_out());
 	}
 	assert_int_equal(node.relay->half[5].cells, 0);
-	arrive(good, n, 1);
-	f = step1();
+	one_arrives(good, n, 1);
+	f = one_out();
 	check_forward(f, 7, VX6_KIND_DATA, 200);
-	give(f);
+	one_give(f);
 }
 
 static void replays_are_refused(void **state)
@@ -351,24 +299,24 @@ static void replays_are_refused(void **state)
 	size_t n = forward(p, 3, 100, 0);
 
 	(void)state;
-	arrive(p, n, 1);
-	give(step1());
-	refused(p, n, 1, VX6_REPLAYED);
+	one_arrives(p, n, 1);
+	one_give(one_out());
+	one_refuses(p, n, 1, VX6_REPLAYED);
 	n = backward(p, 3, VX6_KIND_DATA, 100, 0);
-	arrive(p, n, 2);
-	give(step1());
-	refused(p, n, 2, VX6_REPLAYED);
+	one_arrives(p, n, 2);
+	one_give(one_out());
+	one_refuses(p, n, 2, VX6_REPLAYED);
 	/* older than the window */
-	arrive(p, forward(p, 5000, 100, 0), 1);
-	give(step1());
-	refused(p, forward(p, 5000 - 2048, 100, 0), 1, VX6_REPLAYED);
-	arrive(p, forward(p, 5000 - 2047, 100, 0), 1);
-	give(step1());
+	one_arrives(p, forward(p, 5000, 100, 0), 1);
+	one_give(one_out());
+	one_refuses(p, forward(p, 5000 - 2048, 100, 0), 1, VX6_REPLAYED);
+	one_arrives(p, forward(p, 5000 - 2047, 100, 0), 1);
+	one_give(one_out());
 	/* outside the range */
-	refused(p, forward(p, VX6_CTR_SPAN, 100, 0), 1, VX6_OUT_OF_RANGE);
-	refused(p, forward(p, (uint64_t)-1, 100, 0), 1, VX6_OUT_OF_RANGE);
-	refused(p, backward(p, VX6_CTR_SPAN, VX6_KIND_DATA, 100, 0), 2,
-		VX6_OUT_OF_RANGE);
+	one_refuses(p, forward(p, VX6_CTR_SPAN, 100, 0), 1, VX6_OUT_OF_RANGE);
+	one_refuses(p, forward(p, (uint64_t)-1, 100, 0), 1, VX6_OUT_OF_RANGE);
+	one_refuses(p, backward(p, VX6_CTR_SPAN, VX6_KIND_DATA, 100, 0), 2,
+		    VX6_OUT_OF_RANGE);
 }
 
 static void first_of_twins_wins(void **state)
@@ -378,21 +326,21 @@ static void first_of_twins_wins(void **state)
 	unsigned sent;
 
 	(void)state;
-	arrive(p, n, 1);
-	arrive(q, k, 2);
-	arrive(p, n, 1);
-	arrive(q, k, 2);
+	one_arrives(p, n, 1);
+	one_arrives(q, k, 2);
+	one_arrives(p, n, 1);
+	one_arrives(q, k, 2);
 	/* a forged twin in front of the honest one does not win */
 	n = forward(p, 10, 300, 0);
 	p[n - 1] ^= 1;
-	arrive(p, n, 1);
+	one_arrives(p, n, 1);
 	p[n - 1] ^= 1;
-	arrive(p, n, 1);
-	arrive(p, n, 1);
+	one_arrives(p, n, 1);
+	one_arrives(p, n, 1);
 	assert_true(dp_step(&node, &sent));
 	assert_int_equal(sent, 3);
-	assert_int_equal(drops(VX6_REPLAYED), 3);
-	assert_int_equal(drops(VX6_BAD_TAG), 1);
+	assert_int_equal(one_drops(VX6_REPLAYED), 3);
+	assert_int_equal(one_drops(VX6_BAD_TAG), 1);
 	for (unsigned i = 0; i < 3; i++) {
 		struct net_frame *f = port_mem_get(node.port);
 
@@ -400,7 +348,7 @@ static void first_of_twins_wins(void **state)
 			check_backward(f, 9, 0, VX6_KIND_DATA, 300);
 		else
 			check_forward(f, i == 0 ? 9 : 10, VX6_KIND_DATA, 300);
-		give(f);
+		one_give(f);
 	}
 }
 
@@ -417,15 +365,15 @@ static void ids_are_exact(void **state)
 		c.circ = id[i];
 		if (id[i] == BWD)
 			continue;
-		refused(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1,
-			VX6_NO_CIRCUIT);
+		one_refuses(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1,
+			    VX6_NO_CIRCUIT);
 	}
 	/* the slot's next owner, and a cell of the one before */
 	assert_int_equal(relay_half_remove(node.relay, FWD), VX6_OK);
-	refused(p, forward(p, 0, 100, 0), 1, VX6_NO_CIRCUIT);
+	one_refuses(p, forward(p, 0, 100, 0), 1, VX6_NO_CIRCUIT);
 	fwd.id = FWD + (1u << 20);
-	add(&fwd);
-	refused(p, forward(p, 0, 100, 0), 1, VX6_NO_CIRCUIT);
+	one_add(&fwd);
+	one_refuses(p, forward(p, 0, 100, 0), 1, VX6_NO_CIRCUIT);
 }
 
 static void a_circuit_has_one_way_in(void **state)
@@ -438,13 +386,13 @@ static void a_circuit_has_one_way_in(void **state)
 
 	(void)state;
 	/* a right cell, made by a neighbour that the circuit is not of */
-	refused(p, dp_seal(p, 3, &lf, &c, t, n), 3, VX6_NO_CIRCUIT);
+	one_refuses(p, dp_seal(p, 3, &lf, &c, t, n), 3, VX6_NO_CIRCUIT);
 	c.circ = BWD;
 	c.ctr = bwd.start_rx;
-	refused(p, dp_raw(p, 1, &c, t, 64), 1, VX6_NO_CIRCUIT);
+	one_refuses(p, dp_raw(p, 1, &c, t, 64), 1, VX6_NO_CIRCUIT);
 	c.circ = LOC;
 	c.ctr = loc.start_rx;
-	refused(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_CIRCUIT);
+	one_refuses(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_CIRCUIT);
 	assert_int_equal(node.relay->cold[5].dropped, 0);
 }
 
@@ -455,32 +403,32 @@ static void what_is_no_cell_of_a_link(void **state)
 	struct vx6_addr far = dp_peer(1);
 
 	(void)state;
-	refused(p, 31, 1, VX6_BAD_SIZE);
-	refused(p, 0, 1, VX6_BAD_SIZE);
-	refused(p, VX6_CELL_MAX + 1, 1, VX6_BAD_SIZE);
+	one_refuses(p, 31, 1, VX6_BAD_SIZE);
+	one_refuses(p, 0, 1, VX6_BAD_SIZE);
+	one_refuses(p, VX6_CELL_MAX + 1, 1, VX6_BAD_SIZE);
 	for (unsigned v = 0; v < 256; v++) {
 		if (v == VX6_CELL_VERSION)
 			continue;
 		p[0] = (uint8_t)v;
-		refused(p, n, 1, VX6_BAD_VERSION);
+		one_refuses(p, n, 1, VX6_BAD_VERSION);
 	}
 	p[0] = VX6_CELL_VERSION;
 	memcpy(q, p, n);
 	for (uint32_t i = 0; i < 24; i++) {
 		vx6_put24(q + 1, 1u << i | 8);
-		refused(q, n, 1, VX6_NO_LINK);
+		one_refuses(q, n, 1, VX6_NO_LINK);
 	}
 	vx6_put24(q + 1, 0);
-	refused(q, n, 1, VX6_NO_LINK);
+	one_refuses(q, n, 1, VX6_NO_LINK);
 	/* right in all, from elsewhere */
-	refused(p, n, 2, VX6_BAD_SOURCE);
+	one_refuses(p, n, 2, VX6_BAD_SOURCE);
 	far.port++;
 	assert_true(port_mem_put(node.port, p, n, &far));
-	assert_null(step1());
-	assert_int_equal(drops(VX6_BAD_SOURCE), 2);
+	assert_null(one_out());
+	assert_int_equal(one_drops(VX6_BAD_SOURCE), 2);
 	assert_int_equal(node.relay->link[1].cells_in, 0);
-	arrive(p, n, 1);
-	give(step1());
+	one_arrives(p, n, 1);
+	one_give(one_out());
 }
 
 static void sizes_are_exact(void **state)
@@ -491,28 +439,28 @@ static void sizes_are_exact(void **state)
 
 	(void)state;
 	/* cell_size 0: exactly 16 + len */
-	refused(p, n + 1, 1, VX6_BAD_SIZE);
-	refused(p, n - 1, 1, VX6_BAD_SIZE);
-	refused(p, forward(p, 0, 100, 1232), 1, VX6_BAD_SIZE);
+	one_refuses(p, n + 1, 1, VX6_BAD_SIZE);
+	one_refuses(p, n - 1, 1, VX6_BAD_SIZE);
+	one_refuses(p, forward(p, 0, 100, 1232), 1, VX6_BAD_SIZE);
 	/* a constant size in: exactly that */
 	h = fwd;
 	h.id = FWD + 9;
 	h.cell_size_in = 1232;
-	add(&h);
+	one_add(&h);
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = h.id,
 			     .kind = VX6_KIND_DATA };
 	uint8_t t[VX6_CELL_MAX];
 	size_t len = inner(t, 1000, VX6_KIND_DATA, 64);
 
-	refused(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
+	one_refuses(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
 	c.size = 1452;
-	refused(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
+	one_refuses(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
 	c.size = 1231;
-	refused(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
+	one_refuses(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
 	c.size = 1232;
-	arrive(p, dp_seal(p, 1, &lf, &c, t, len), 1);
-	give(step1());
+	one_arrives(p, dp_seal(p, 1, &lf, &c, t, len), 1);
+	one_give(one_out());
 }
 
 /* True where 16 bytes in a row of a occur in b. */
@@ -542,8 +490,8 @@ static void pads_are_fresh_and_sizes_the_circuits(void **state)
 		b.id = 0x200 + i;
 		f.cell_size_in = b.cell_size_in = in;
 		f.cell_size_out = b.cell_size_out = out;
-		add(&f);
-		add(&b);
+		one_add(&f);
+		one_add(&b);
 		struct dp_cell c = { .ctr = fwd.start_rx,
 				     .circ = f.id,
 				     .size = in,
@@ -551,8 +499,8 @@ static void pads_are_fresh_and_sizes_the_circuits(void **state)
 		size_t len = inner(t, 1000, VX6_KIND_DATA, 300), pad;
 		size_t n = dp_seal(p, 1, &lf, &c, t, len);
 
-		arrive(p, n, 1);
-		fr = step1();
+		one_arrives(p, n, 1);
+		fr = one_out();
 		pad = check_forward(fr, 0, VX6_KIND_DATA, 300);
 		assert_int_equal(fr->len, out ? out : 316);
 		/* nothing of what came, tag and pad included, is in it */
@@ -562,7 +510,7 @@ static void pads_are_fresh_and_sizes_the_circuits(void **state)
 						 fr->data + 316, pad));
 			memcpy(seen, fr->data + 316, pad);
 		}
-		give(fr);
+		one_give(fr);
 
 		c = (struct dp_cell){ .ctr = bwd.start_rx,
 				      .circ = b.id,
@@ -571,28 +519,28 @@ static void pads_are_fresh_and_sizes_the_circuits(void **state)
 		for (unsigned k = 0; k < 300; k++)
 			t[k] = (uint8_t)(k * 7);
 		n = dp_raw(p, 2, &c, t, 300);
-		arrive(p, n, 2);
-		fr = step1();
+		one_arrives(p, n, 2);
+		fr = one_out();
 		assert_int_equal(fr->len, out ? out : 16 + 324);
 		assert_false(share_a_run(p + 16, n - 16, fr->data, fr->len));
-		give(fr);
+		one_give(fr);
 	}
 	/* what does not fit the size on the way out is refused */
 	struct abi_half f = fwd;
 
 	f.id = 0x300;
 	f.cell_size_out = 1232;
-	add(&f);
+	one_add(&f);
 	struct dp_cell c = { .ctr = fwd.start_rx,
 			     .circ = f.id,
 			     .kind = VX6_KIND_DATA };
 	size_t len = inner(t, 1000, VX6_KIND_DATA, 1217);
 
-	refused(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
+	one_refuses(p, dp_seal(p, 1, &lf, &c, t, len), 1, VX6_BAD_SIZE);
 	c.ctr++;
 	len = inner(t, 1000, VX6_KIND_DATA, 1216);
-	arrive(p, dp_seal(p, 1, &lf, &c, t, len), 1);
-	give(step1());
+	one_arrives(p, dp_seal(p, 1, &lf, &c, t, len), 1);
+	one_give(one_out());
 }
 
 static void nothing_is_sent_over_the_links_limit(void **state)
@@ -602,11 +550,11 @@ static void nothing_is_sent_over_the_links_limit(void **state)
 
 	(void)state;
 	node.relay->link[2].link.u = 1232;
-	refused(p, forward(p, 0, 1217, 0), 1, VX6_BAD_SIZE);
-	arrive(p, forward(p, 1, 1216, 0), 1);
-	f = step1();
+	one_refuses(p, forward(p, 0, 1217, 0), 1, VX6_BAD_SIZE);
+	one_arrives(p, forward(p, 1, 1216, 0), 1);
+	f = one_out();
 	assert_int_equal(f->len, 1232);
-	give(f);
+	one_give(f);
 }
 
 static void expired_halves_do_nothing(void **state)
@@ -616,15 +564,15 @@ static void expired_halves_do_nothing(void **state)
 
 	(void)state;
 	fwd.life_ns = bwd.life_ns = loc.life_ns = 5 * VX6_SEC;
-	add(&fwd);
-	add(&bwd);
-	add(&loc);
+	one_add(&fwd);
+	one_add(&bwd);
+	one_add(&loc);
 	node.now += 5 * VX6_SEC - 1;
-	arrive(p, forward(p, 0, 100, 0), 1);
-	give(step1());
+	one_arrives(p, forward(p, 0, 100, 0), 1);
+	one_give(one_out());
 	node.now += 1;
-	refused(p, forward(p, 1, 100, 0), 1, VX6_EXPIRED);
-	refused(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2, VX6_EXPIRED);
+	one_refuses(p, forward(p, 1, 100, 0), 1, VX6_EXPIRED);
+	one_refuses(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2, VX6_EXPIRED);
 	assert_int_equal(node.relay->half[6].tx_next, bwd.start_tx);
 	assert_int_equal(relay_inject(node.relay, &ctl, node.now, &node.out),
 			 VX6_EXPIRED);
@@ -640,10 +588,10 @@ static void counters_end(void **state)
 	(void)state;
 	h->tx_next = bwd.start_tx + VX6_CTR_SPAN - 1;
 	h->tx_left = 1;
-	arrive(p, backward(p, 0, VX6_KIND_DATA, 100, 0), 2);
-	give(step1()); /* the last one */
-	refused(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2, VX6_EXHAUSTED);
-	refused(p, backward(p, 2, VX6_KIND_DATA, 100, 0), 2, VX6_EXHAUSTED);
+	one_arrives(p, backward(p, 0, VX6_KIND_DATA, 100, 0), 2);
+	one_give(one_out()); /* the last one */
+	one_refuses(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2, VX6_EXHAUSTED);
+	one_refuses(p, backward(p, 2, VX6_KIND_DATA, 100, 0), 2, VX6_EXHAUSTED);
 	dp_spares(&node);
 	assert_int_equal(relay_inject(node.relay, &ctl, node.now, &node.out),
 			 VX6_EXHAUSTED);
@@ -665,9 +613,9 @@ static void many_bad_tags_close(void **state)
 	(void)state;
 	p[n - 1] ^= 1;
 	for (unsigned i = 0; i < 8; i++)
-		refused(p, n, 1, VX6_BAD_TAG);
+		one_refuses(p, n, 1, VX6_BAD_TAG);
 	p[n - 1] ^= 1;
-	refused(p, n, 1, VX6_EXPIRED);
+	one_refuses(p, n, 1, VX6_EXPIRED);
 }
 
 /* P of a control message with `len` bytes of body, padded to `size`. */
@@ -718,12 +666,12 @@ static void control_cells_become_events(void **state)
 		size_t n = ctl_cell(p, i, t, row[i].size);
 
 		if (row[i].st != VX6_OK) {
-			refused(p, n, 1, row[i].st);
+			one_refuses(p, n, 1, row[i].st);
 			assert_null(relay_event(node.relay));
 			continue;
 		}
-		arrive(p, n, 1);
-		assert_null(step1());
+		one_arrives(p, n, 1);
+		assert_null(one_out());
 		m = relay_event(node.relay);
 		assert_non_null(m);
 		assert_int_equal(m->type, ABI_CONTROL);
@@ -742,30 +690,30 @@ static void control_cells_have_a_rate(void **state)
 	(void)state;
 	ctl_text(t, 4, 8, sizeof(t));
 	for (; n < 64; n++) {
-		arrive(p, ctl_cell(p, n, t, sizeof(t)), 1);
-		assert_null(step1());
+		one_arrives(p, ctl_cell(p, n, t, sizeof(t)), 1);
+		assert_null(one_out());
 		assert_non_null(relay_event(node.relay));
 		relay_event_done(node.relay);
 	}
-	refused(p, ctl_cell(p, n++, t, sizeof(t)), 1, VX6_RATE);
+	one_refuses(p, ctl_cell(p, n++, t, sizeof(t)), 1, VX6_RATE);
 	assert_null(relay_event(node.relay));
 	node.now += VX6_SEC / 4; /* eight more */
 	for (unsigned i = 0; i < 8; i++) {
-		arrive(p, ctl_cell(p, n++, t, sizeof(t)), 1);
-		assert_null(step1());
+		one_arrives(p, ctl_cell(p, n++, t, sizeof(t)), 1);
+		assert_null(one_out());
 	}
-	refused(p, ctl_cell(p, n++, t, sizeof(t)), 1, VX6_RATE);
+	one_refuses(p, ctl_cell(p, n++, t, sizeof(t)), 1, VX6_RATE);
 	/* another circuit has its own */
 	struct abi_half h = fwd;
 
 	h.id = FWD + 9;
-	add(&h);
+	one_add(&h);
 	const struct dp_cell c = { .ctr = fwd.start_rx,
 				   .circ = h.id,
 				   .kind = VX6_KIND_CONTROL };
 
-	arrive(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1);
-	assert_null(step1());
+	one_arrives(p, dp_seal(p, 1, &lf, &c, t, sizeof(t)), 1);
+	assert_null(one_out());
 	assert_int_equal(node.relay->control_in, 73);
 }
 
@@ -776,7 +724,7 @@ static void a_full_event_queue_drops_control(void **state)
 	(void)state;
 	ctl_text(t, 4, 8, sizeof(t));
 	node.relay->ev_cnt = RELAY_EVENTS;
-	refused(p, ctl_cell(p, 0, t, sizeof(t)), 1, VX6_NO_ROOM);
+	one_refuses(p, ctl_cell(p, 0, t, sizeof(t)), 1, VX6_NO_ROOM);
 }
 
 static void terminals_have_no_way_on(void **state)
@@ -785,11 +733,11 @@ static void terminals_have_no_way_on(void **state)
 	static uint8_t p[VX6_CELL_MAX], t[11];
 
 	(void)state;
-	add(&h);
-	refused(p, forward(p, 0, 100, 0), 1, VX6_NO_ROUTE);
+	one_add(&h);
+	one_refuses(p, forward(p, 0, 100, 0), 1, VX6_NO_ROUTE);
 	ctl_text(t, 4, 8, sizeof(t));
-	arrive(p, ctl_cell(p, 1, t, sizeof(t)), 1);
-	assert_null(step1());
+	one_arrives(p, ctl_cell(p, 1, t, sizeof(t)), 1);
+	assert_null(one_out());
 	assert_non_null(relay_event(node.relay));
 }
 
@@ -803,10 +751,10 @@ static void injected_cells_share_the_counter(void **state)
 
 	(void)state;
 	ctl_text(ctl.body, 5, 8, 11);
-	arrive(p, backward(p, 0, VX6_KIND_DATA, 100, 0), 2);
-	f = step1();
+	one_arrives(p, backward(p, 0, VX6_KIND_DATA, 100, 0), 2);
+	f = one_out();
 	check_backward(f, 0, 0, VX6_KIND_DATA, 100);
-	give(f);
+	one_give(f);
 	dp_spares(&node);
 	unsigned spares = node.relay->spare_cnt;
 
@@ -823,11 +771,11 @@ static void injected_cells_share_the_counter(void **state)
 			 VX6_OK);
 	assert_int_equal(plain, 11);
 	assert_memory_equal(f->data + 16, ctl.body, 11);
-	give(f);
-	arrive(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2);
-	f = step1();
+	one_give(f);
+	one_arrives(p, backward(p, 1, VX6_KIND_DATA, 100, 0), 2);
+	f = one_out();
 	check_backward(f, 1, 2, VX6_KIND_DATA, 100);
-	give(f);
+	one_give(f);
 	/* only a backward half has a counter to seal under */
 	ctl.id = FWD;
 	assert_int_equal(relay_inject(node.relay, &ctl, node.now, &node.out),
@@ -905,7 +853,7 @@ static void check_one(struct net_frame *f, const struct expected *e,
 		check_backward(f, e->n, (*sealed)++, VX6_KIND_DATA, e->len);
 	else
 		check_forward(f, e->n, VX6_KIND_DATA, e->len);
-	give(f);
+	one_give(f);
 }
 
 static void the_books_balance(void **state)
@@ -925,7 +873,7 @@ static void the_books_balance(void **state)
 			uint32_t link;
 			size_t len = random_cell(p, &link, &e[i], used);
 
-			arrive(p, len, link);
+			one_arrives(p, len, link);
 			want[e[i].st]++;
 			out += e[i].st == VX6_OK;
 		}
@@ -937,7 +885,7 @@ static void the_books_balance(void **state)
 				check_one(port_mem_get(node.port), &e[i],
 					  &sealed);
 		for (unsigned st = 1; st < VX6_STATUS_CNT; st++)
-			assert_int_equal(drops(st), want[st]);
+			assert_int_equal(one_drops(st), want[st]);
 		assert_true(dp_balanced(&node));
 	}
 	assert_int_equal(node.relay->half[5].cells + node.relay->half[6].cells,
@@ -945,8 +893,8 @@ static void the_books_balance(void **state)
 	assert_true(want[VX6_REPLAYED] && want[VX6_BAD_TAG]);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up_all, tear_down)
-#define S(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up_all, one_close)
+#define S(f) cmocka_unit_test_setup_teardown(f, set_up, one_close)
 
 int main(void)
 {

@@ -8,67 +8,22 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 #define LOC 0x00300007u
 #define OUT 0xabcd1234u /* the neighbour's id on the way out */
 
-static struct dp_node node;
 static struct abi_half loc;
-
-static uint64_t drops(enum vx6_status st)
-{
-	return node.relay->n.drop[st];
-}
-
-static void add(const struct abi_half *h)
-{
-	assert_int_equal(relay_half_add(node.relay, h, node.now), VX6_OK);
-}
 
 static int set_up(void **state)
 {
 	const struct relay_opts o = { 0 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &o));
-	assert_true(dp_links(&node, 3));
+	one_open(&o, 3);
 	loc = dp_half(ABI_HALF_LOCAL, LOC, 1, 0, 0);
-	add(&loc);
+	one_add(&loc);
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_true(dp_balanced(&node));
-	dp_node_close(&node);
-	return 0;
-}
-
-static void arrive(const uint8_t *p, size_t len, uint32_t from_link)
-{
-	struct vx6_addr peer = dp_peer(from_link);
-
-	assert_true(port_mem_put(node.port, p, len, &peer));
-}
-
-static void give(struct net_frame *f)
-{
-	port_give(node.port, &f, 1);
-}
-
-/* One datagram in, nothing out, one drop of that kind. */
-static void refused(const uint8_t *p, size_t len, uint32_t from_link,
-		    enum vx6_status why)
-{
-	uint64_t before = drops(why);
-	unsigned sent;
-
-	arrive(p, len, from_link);
-	assert_true(dp_step(&node, &sent));
-	assert_int_equal(sent, 0);
-	assert_int_equal(drops(why), before + 1);
 }
 
 static void local_cells_go_up_unopened(void **state)
@@ -86,7 +41,7 @@ static void local_cells_go_up_unopened(void **state)
 		const struct dp_up *u = &node.up[kind - 1];
 
 		c.kind = (uint8_t)kind;
-		arrive(p, dp_raw(p, 1, &c, t, sizeof(t)), 1);
+		one_arrives(p, dp_raw(p, 1, &c, t, sizeof(t)), 1);
 		assert_true(dp_step(&node, &sent));
 		assert_int_equal(sent, 0);
 		assert_int_equal(node.up_cnt, kind);
@@ -99,12 +54,12 @@ static void local_cells_go_up_unopened(void **state)
 		assert_memory_equal(u->data + 16, t, sizeof(t));
 	}
 	c.ctr = loc.start_rx + VX6_CTR_SPAN;
-	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
+	one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
 	c.ctr = loc.start_rx - 1;
-	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
+	one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_OUT_OF_RANGE);
 	c.ctr = loc.start_rx;
 	c.size = 1232;
-	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_SIZE);
+	one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_SIZE);
 }
 
 /* Takes a frame and writes H8 | C as vx6d would. */
@@ -142,7 +97,7 @@ static void cells_from_above_are_dressed(void **state)
 		assert_int_equal(c.circ, OUT + 2);
 		assert_int_equal(c.ctr, 4711);
 		assert_int_equal(c.kind, i + 1);
-		give(f);
+		one_give(f);
 	}
 	assert_int_equal(node.relay->n.down, 3);
 }
@@ -172,18 +127,18 @@ static void cells_from_above_are_judged(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
-		uint64_t before = drops(row[i].st);
+		uint64_t before = one_drops(row[i].st);
 
 		d = down_of(row[i].len, row[i].kind, row[i].link,
 			    row[i].cell_size);
 		assert_true(dp_down(&node, &d, 1, &sent));
 		assert_int_equal(sent, 0);
-		assert_int_equal(drops(row[i].st), before + 1);
+		assert_int_equal(one_drops(row[i].st), before + 1);
 	}
 	d = down_of(100, 1, 1, 0);
 	d.circ = 0;
 	assert_true(dp_down(&node, &d, 1, &sent));
-	assert_int_equal(drops(VX6_NO_CIRCUIT), 1);
+	assert_int_equal(one_drops(VX6_NO_CIRCUIT), 1);
 	d = down_of(100, 1, 1, 0);
 	d.f->len--; /* H8 says more than there is */
 	assert_true(dp_down(&node, &d, 1, &sent));
@@ -206,12 +161,12 @@ static void a_link_without_address_is_no_route(void **state)
 	vx6_h8_put(t, 1000, VX6_KIND_DATA, 64);
 	l.peer = (struct vx6_addr){ 0 };
 	assert_int_equal(relay_link_add(node.relay, &l, node.now), VX6_OK);
-	add(&f);
-	add(&b);
-	refused(p, dp_seal(p, 1, &layer, &c, t, n), 1, VX6_NO_ROUTE);
+	one_add(&f);
+	one_add(&b);
+	one_refuses(p, dp_seal(p, 1, &layer, &c, t, n), 1, VX6_NO_ROUTE);
 	c.circ = b.id;
 	c.ctr = b.start_rx;
-	refused(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_ROUTE);
+	one_refuses(p, dp_raw(p, 2, &c, t, 64), 2, VX6_NO_ROUTE);
 	/* no counter was spent on it */
 	assert_int_equal(node.relay->half[b.id & ABI_IDX_MASK].tx_next,
 			 b.start_tx);
@@ -232,9 +187,9 @@ static void deliver(struct vx6_link *far, uint32_t link,
 							relay_at, node.now,
 							&node.rnd, lo),
 					 VX6_OK);
-		give(f);
+		one_give(f);
 		for (unsigned i = 0; i < lo->n; i++)
-			arrive(lo->pkt[i].data, lo->pkt[i].len, link);
+			one_arrives(lo->pkt[i].data, lo->pkt[i].len, link);
 		lo->n = 0;
 	}
 }
@@ -274,7 +229,7 @@ static unsigned asked_from(const struct vx6_addr *self)
 
 	while ((f = port_mem_get(node.port)) != NULL) {
 		assert_true(vx6_addr_eq(&f->self, self));
-		give(f);
+		one_give(f);
 		n++;
 	}
 	return n;
@@ -338,7 +293,7 @@ static void probes_bring_a_link_up(void **state)
 		node.now = relay_due(node.relay);
 		assert_true(dp_tick(&node, &sent));
 		while ((f = port_mem_get(node.port)) != NULL)
-			give(f);
+			one_give(f);
 		if (node.relay->link[1].link.state == VX6_LINK_DOWN)
 			break;
 	}
@@ -389,11 +344,11 @@ static void a_learnt_address_is_noted(void **state)
 	assert_int_equal(vx6_link_init(&far, &setup, node.now), VX6_OK);
 	vx6_link_tick(&far, node.now, &node.rnd, &lo);
 	assert_true(lo.n > 0);
-	arrive(lo.pkt[0].data, lo.pkt[0].len, 2);
+	one_arrives(lo.pkt[0].data, lo.pkt[0].len, 2);
 	assert_true(dp_step(&node, &sent));
 	assert_true(vx6_addr_eq(noted(2), &peer));
 	/* what changes nothing is not said */
-	arrive(lo.pkt[0].data, lo.pkt[0].len, 2);
+	one_arrives(lo.pkt[0].data, lo.pkt[0].len, 2);
 	assert_true(dp_step(&node, &sent));
 	assert_false(relay_noted(node.relay, &index, &addr));
 	lo.n = 0;
@@ -408,13 +363,13 @@ static void forged_probes_are_dropped(void **state)
 	static uint8_t p[VX6_CELL_MAX], t[60] = { 0 };
 
 	(void)state;
-	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);
+	one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 1, VX6_BAD_TAG);
 	/* also from elsewhere */
-	refused(p, dp_raw(p, 1, &c, t, sizeof(t)), 3, VX6_BAD_TAG);
+	one_refuses(p, dp_raw(p, 1, &c, t, sizeof(t)), 3, VX6_BAD_TAG);
 	assert_int_equal(node.relay->probes_in, 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, one_close)
 
 int main(void)
 {

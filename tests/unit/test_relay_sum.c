@@ -14,11 +14,10 @@
 #include <string.h>
 
 #include "dataplane/base/sum.h"
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 enum { FORWARD = 1, BACKWARD, TERMINAL, WAY_BACK };
 
-static struct dp_node node;
 static struct abi_half half[WAY_BACK + 1];
 
 static const uint16_t sizes[] = { 0, 1232, 1452 };
@@ -28,16 +27,7 @@ static int set_up(void **state)
 	const struct relay_opts o = { 0 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &o));
-	assert_true(dp_links(&node, 2));
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_true(dp_balanced(&node));
-	dp_node_close(&node);
+	one_open(&o, 2);
 	return 0;
 }
 
@@ -58,8 +48,7 @@ static void add_all(unsigned suite, uint16_t in, uint16_t out)
 		h->suite = (uint8_t)suite;
 		h->cell_size_in = i == WAY_BACK ? 0 : in;
 		h->cell_size_out = i == TERMINAL ? 0 : out;
-		assert_int_equal(relay_half_add(node.relay, h, node.now),
-				 VX6_OK);
+		one_add(h);
 	}
 	assert_int_equal(
 		relay_splice(node.relay, half[TERMINAL].id, half[WAY_BACK].id),
@@ -77,7 +66,6 @@ static void remove_all(void)
 static void arrive(uint32_t i, uint64_t n, size_t len)
 {
 	const struct abi_half *h = &half[i];
-	const struct vx6_addr peer = dp_peer(1);
 	const struct dp_cell c = { .ctr = h->start_rx + n,
 				   .circ = h->id,
 				   .size = h->cell_size_in,
@@ -95,7 +83,7 @@ static void arrive(uint32_t i, uint64_t n, size_t len)
 	} else {
 		size = dp_raw(cell, 1, &c, text, len);
 	}
-	assert_true(port_mem_put(node.port, cell, size, &peer));
+	one_arrives(cell, size, 1);
 }
 
 /* Whether the layer of a half-circuit sums a cell of that length. */
@@ -128,7 +116,7 @@ static unsigned burst(uint64_t n, size_t len)
 			assert_int_equal(f->sum, vx6_sum(f->data, f->len));
 			told++;
 		}
-		port_give(node.port, &f, 1);
+		one_give(f);
 	}
 	return told;
 }
@@ -177,10 +165,10 @@ static void what_nobody_summed_is_not_told(void **state)
 	while ((f = port_mem_get(node.port)) != NULL) {
 		assert_int_equal(f->sum, 0);
 		f->sum = 1;
-		port_give(node.port, &f, 1);
+		one_give(f);
 		f = port_take(node.port);
 		assert_int_equal(f->sum, 0);
-		port_give(node.port, &f, 1);
+		one_give(f);
 	}
 }
 
@@ -188,9 +176,9 @@ int main(void)
 {
 	const struct CMUnitTest test[] = {
 		cmocka_unit_test_setup_teardown(what_is_told_is_right, set_up,
-						tear_down),
+						one_close),
 		cmocka_unit_test_setup_teardown(what_nobody_summed_is_not_told,
-						set_up, tear_down),
+						set_up, one_close),
 	};
 
 	return cmocka_run_group_tests_name("relay_sum", test, NULL, NULL);

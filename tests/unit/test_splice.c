@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 struct leg {
 	struct abi_half f, b; /* towards us, and back */
@@ -22,13 +22,7 @@ struct leg {
 	uint64_t sealed; /* cells that left on it so far */
 };
 
-static struct dp_node node;
 static struct leg leg[2];
-
-static uint64_t drops(enum vx6_status st)
-{
-	return node.relay->n.drop[st];
-}
 
 static void make_leg(struct leg *l, uint32_t link, unsigned suite)
 {
@@ -46,8 +40,8 @@ static void add_leg(struct leg *l)
 {
 	l->lf = dp_layer(&l->f);
 	l->lb = dp_layer(&l->b);
-	assert_int_equal(relay_half_add(node.relay, &l->f, node.now), VX6_OK);
-	assert_int_equal(relay_half_add(node.relay, &l->b, node.now), VX6_OK);
+	one_add(&l->f);
+	one_add(&l->b);
 }
 
 static void join(void)
@@ -58,13 +52,22 @@ static void join(void)
 			 VX6_OK);
 }
 
+static void remove_legs(void)
+{
+	struct relay *r = node.relay;
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(relay_half_remove(r, leg[i].f.id), VX6_OK);
+		assert_int_equal(relay_half_remove(r, leg[i].b.id), VX6_OK);
+	}
+}
+
 static int set_up(void **state)
 {
 	const struct relay_opts o = { 0 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &o));
-	assert_true(dp_links(&node, 2));
+	one_open(&o, 2);
 	for (uint32_t i = 1; i <= 2; i++)
 		make_leg(&leg[i - 1], i, 0);
 	return 0;
@@ -76,14 +79,6 @@ static int set_up_joined(void **state)
 	add_leg(&leg[0]);
 	add_leg(&leg[1]);
 	join();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_true(dp_balanced(&node));
-	dp_node_close(&node);
 	return 0;
 }
 
@@ -116,28 +111,13 @@ static size_t cell_in(uint8_t *out, const struct leg *l, uint64_t n, size_t len)
 
 static void arrive(const uint8_t *p, size_t len, const struct leg *l)
 {
-	struct vx6_addr peer = dp_peer(l->link);
-
-	assert_true(port_mem_put(node.port, p, len, &peer));
-}
-
-static struct net_frame *step1(void)
-{
-	unsigned sent;
-
-	assert_true(dp_step(&node, &sent));
-	assert_true(sent <= 1);
-	return sent == 1 ? port_mem_get(node.port) : NULL;
+	one_arrives(p, len, l->link);
 }
 
 static void refused(const uint8_t *p, size_t len, const struct leg *l,
 		    enum vx6_status why)
 {
-	uint64_t before = drops(why);
-
-	arrive(p, len, l);
-	assert_null(step1());
-	assert_int_equal(drops(why), before + 1);
+	one_refuses(p, len, l->link, why);
 }
 
 /* f left on leg l and is the other end's n-th cell of len bytes. */
@@ -162,7 +142,7 @@ static void check_out(struct net_frame *f, struct leg *l, uint64_t n,
 		VX6_OK);
 	assert_int_equal(plain, all);
 	assert_memory_equal(f->data + 16, want, all);
-	port_give(node.port, &f, 1);
+	one_give(f);
 }
 
 static void crosses(struct leg *from, struct leg *to, uint64_t n, size_t len)
@@ -170,7 +150,7 @@ static void crosses(struct leg *from, struct leg *to, uint64_t n, size_t len)
 	static uint8_t p[VX6_CELL_MAX];
 
 	arrive(p, cell_in(p, from, n, len), from);
-	check_out(step1(), to, n, len);
+	check_out(one_out(), to, n, len);
 }
 
 static void cells_cross_both_ways(void **state)
@@ -202,14 +182,7 @@ static void each_leg_has_its_suite(void **state)
 				crosses(&leg[0], &leg[1], n, 100 + n);
 				crosses(&leg[1], &leg[0], n, 900 + n);
 			}
-			for (unsigned i = 0; i < 2; i++) {
-				assert_int_equal(relay_half_remove(node.relay,
-								   leg[i].f.id),
-						 VX6_OK);
-				assert_int_equal(relay_half_remove(node.relay,
-								   leg[i].b.id),
-						 VX6_OK);
-			}
+			remove_legs();
 		}
 }
 
@@ -235,14 +208,7 @@ static void each_leg_has_its_size(void **state)
 					&leg[0], VX6_BAD_SIZE);
 			else if (size[a] != 1232)
 				crosses(&leg[0], &leg[1], 2, 1300);
-			for (unsigned i = 0; i < 2; i++) {
-				assert_int_equal(relay_half_remove(node.relay,
-								   leg[i].f.id),
-						 VX6_OK);
-				assert_int_equal(relay_half_remove(node.relay,
-								   leg[i].b.id),
-						 VX6_OK);
-			}
+			remove_legs();
 		}
 }
 
@@ -284,7 +250,7 @@ static void control_and_drop_cells_stay(void **state)
 	(void)state;
 	arrive(p, seal_in(p, &leg[0], 0, VX6_KIND_CONTROL, ctl, sizeof(ctl)),
 	       &leg[0]);
-	assert_null(step1());
+	assert_null(one_out());
 	m = relay_event(node.relay);
 	assert_non_null(m);
 	assert_int_equal(m->type, ABI_CONTROL);
@@ -293,7 +259,7 @@ static void control_and_drop_cells_stay(void **state)
 	relay_event_done(node.relay);
 	arrive(p, seal_in(p, &leg[0], 1, VX6_KIND_DROP, ctl, sizeof(ctl)),
 	       &leg[0]);
-	assert_null(step1());
+	assert_null(one_out());
 	assert_int_equal(node.relay->drop_cells, 1);
 	assert_null(relay_event(node.relay));
 	crosses(&leg[0], &leg[1], 2, 60);
@@ -319,7 +285,7 @@ static void injected_cells_share_the_counter(void **state)
 	assert_true(dp_unprotect(f->data, f->len, 2, &c));
 	assert_int_equal(c.ctr, leg[1].b.start_tx + leg[1].sealed++);
 	assert_int_equal(c.kind, VX6_KIND_CONTROL);
-	port_give(node.port, &f, 1);
+	one_give(f);
 	crosses(&leg[0], &leg[1], 1, 60);
 }
 
@@ -336,7 +302,7 @@ static void the_other_leg_may_be_at_its_end(void **state)
 		arrive(p, cell_in(p, &leg[0], n, 99), &leg[0]);
 	assert_true(dp_step(&node, &sent));
 	assert_int_equal(sent, 2);
-	assert_int_equal(drops(VX6_EXHAUSTED), 3);
+	assert_int_equal(one_drops(VX6_EXHAUSTED), 3);
 	for (uint64_t n = 0; n < 2; n++)
 		check_out(port_mem_get(node.port), &leg[1], n, 99);
 	m = relay_event(node.relay);
@@ -552,12 +518,12 @@ static void hand_over(uint32_t from, uint32_t to, uint64_t n, size_t len,
 
 static void joins_not(uint32_t from, uint32_t to)
 {
-	uint64_t before = drops(VX6_NO_CIRCUIT);
+	uint64_t before = one_drops(VX6_NO_CIRCUIT);
 	struct net_frame *f;
 
 	hand_over(from, to, 0, 100, &f);
 	assert_null(f);
-	assert_int_equal(drops(VX6_NO_CIRCUIT), before + 1);
+	assert_int_equal(one_drops(VX6_NO_CIRCUIT), before + 1);
 }
 
 /* The worker with the other half is not told when ours ends, and hands over
@@ -596,8 +562,8 @@ static void what_is_handed_over_ends_with_the_leg(void **state)
 	joins_not(AWAY, to);
 }
 
-#define J(f) cmocka_unit_test_setup_teardown(f, set_up_joined, tear_down)
-#define S(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define J(f) cmocka_unit_test_setup_teardown(f, set_up_joined, one_close)
+#define S(f) cmocka_unit_test_setup_teardown(f, set_up, one_close)
 
 int main(void)
 {

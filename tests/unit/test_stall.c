@@ -22,8 +22,8 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/worker/control.h"
 #include "dataplane/worker/worker.h"
-#include "tests/support/dp_kit.h"
 #include "tests/support/in_stack.h"
+#include "tests/support/one_relay.h"
 
 #define PATIENCE_MS 10000
 
@@ -59,7 +59,6 @@ static void a_stall_is_found_and_nothing_else(void **state)
 
 /* ---- a worker that hangs in its port ---- */
 
-static struct dp_node node;
 static struct worker *worker;
 static sem_t in_port, go_on;
 static _Atomic bool hang;
@@ -98,17 +97,13 @@ struct hung { /* a control thread, which this one is, and its client */
 
 static void make_worker(void)
 {
-	const struct worker_opts wo = { .cpu = WORKER_ANY_CPU };
-	const struct relay_opts ro = { 0 };
+	const struct relay_opts o = { 0 };
 
 	assert_int_equal(sem_init(&in_port, 0, 0), 0);
 	assert_int_equal(sem_init(&go_on, 0, 0), 0);
 	atomic_store(&hang, false);
-	assert_true(dp_node_open(&node, &ro));
-	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
-	assert_non_null(worker);
-	assert_int_equal(worker_init(worker, &wo, node.port, node.relay),
-			 VX6_OK);
+	one_open(&o, 0);
+	worker = one_worker();
 	real = node.port->ops;
 	node.port->ops = &stuck;
 }
@@ -156,9 +151,7 @@ static int hung_close(void **state)
 	if (h->client >= 0)
 		close(h->client);
 	control_close(&h->c);
-	worker_free(worker);
-	free(worker);
-	dp_node_close(&node);
+	one_worker_end(worker);
 	close(h->log_fd[0]);
 	close(h->log_fd[1]);
 	close(h->listen_fd);

@@ -9,25 +9,16 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/support/dp_kit.h"
+#include "tests/support/one_relay.h"
 
 #define ID(gen, idx) ((uint32_t)(gen) << ABI_IDX_BITS | (idx))
-
-static struct dp_node node;
 
 static int open_small(void **state)
 {
 	const struct relay_opts o = { .links_max = 8, .halves_max = 16 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &o));
-	return 0;
-}
-
-static int close_it(void **state)
-{
-	(void)state;
-	dp_node_close(&node);
+	one_open(&o, 0);
 	return 0;
 }
 
@@ -303,7 +294,7 @@ static void events_name_the_half_and_are_said_once(void **state)
 		for (unsigned k = 0; k < sent; k++) {
 			struct net_frame *f = port_mem_get(node.port);
 
-			port_give(node.port, &f, 1);
+			one_give(f);
 		}
 		for (m = relay_event(node.relay);
 		     m != NULL && m->type == ABI_LINK_EVENT;
@@ -384,7 +375,7 @@ static void limits_of_the_limits(void **state)
 	assert_true(relay_need(&most) < (size_t)4 << 30);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, open_small, close_it)
+#define T(f) cmocka_unit_test_setup_teardown(f, open_small, one_close)
 
 int main(void)
 {

@@ -24,6 +24,7 @@
 #include "dataplane/worker/count.h"
 #include "dataplane/worker/worker.h"
 #include "tests/support/dp_path.h"
+#include "tests/support/one_relay.h"
 
 /* ---- queue ---- */
 
@@ -271,20 +272,15 @@ static void log_lines_have_a_form(void **state)
 
 /* ---- the loop without a thread ---- */
 
-static struct dp_node node;
 static struct worker *worker;
 
 static int worker_open(void **state)
 {
-	const struct worker_opts wo = { .cpu = WORKER_ANY_CPU };
-	const struct relay_opts ro = { 0 };
+	const struct relay_opts o = { 0 };
 
 	(void)state;
-	assert_true(dp_node_open(&node, &ro));
-	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
-	assert_non_null(worker);
-	assert_int_equal(worker_init(worker, &wo, node.port, node.relay),
-			 VX6_OK);
+	one_open(&o, 0);
+	worker = one_worker();
 	return 0;
 }
 
@@ -292,10 +288,7 @@ static int worker_close(void **state)
 {
 	(void)state;
 	worker_stop(worker);
-	worker_free(worker);
-	assert_int_equal(node.port->pool_cnt, node.frames);
-	free(worker);
-	dp_node_close(&node);
+	one_worker_end(worker);
 	return 0;
 }
 
@@ -325,7 +318,7 @@ static struct abi_msg answer(uint32_t seq)
 static void discard_sent(void)
 {
 	for (struct net_frame *f; (f = port_mem_get(node.port)) != NULL;)
-		port_give(node.port, &f, 1);
+		one_give(f);
 }
 
 static void turn(void)
@@ -475,9 +468,7 @@ static size_t local_cell(uint8_t p[VX6_CELL_MAX])
 
 static void arrives(const uint8_t *p, size_t len)
 {
-	struct vx6_addr peer = dp_peer(1);
-
-	assert_true(port_mem_put(node.port, p, len, &peer));
+	one_arrives(p, len, 1);
 	turn();
 }
 
@@ -561,7 +552,7 @@ static void slots_from_above_are_judged(void **state)
 			assert_int_equal(got.circ, 1234);
 			assert_int_equal(got.ctr, seen++ == 0 ? 99 : 102);
 		}
-		port_give(node.port, &f, 1);
+		one_give(f);
 	}
 	assert_int_equal(seen, 2);
 	assert_int_equal(worker->refused_down, 2);
