@@ -11,16 +11,21 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+struct twonet net = { -1, -1 };
 
 static const char *lacking;
 
@@ -75,6 +80,22 @@ void twonet_close(struct twonet *t)
 		close(t->here);
 	if (t->there >= 0)
 		close(t->there);
+	*t = (struct twonet){ -1, -1 };
+}
+
+int twonet_lay(void **state)
+{
+	(void)state;
+	if (!twonet_open(&net))
+		twonet_close(&net); /* or half of it */
+	return 0;
+}
+
+int twonet_unlay(void **state)
+{
+	(void)state;
+	twonet_close(&net);
+	return 0;
 }
 
 void twonet_run(const struct twonet *t, bool there, const char *command)
@@ -149,6 +170,24 @@ static int socket_there(const struct twonet *t, int family, int type)
 	must(setns(t->here, CLONE_NEWNET) == 0, "setns");
 	must(fd >= 0, "socket");
 	return fd;
+}
+
+void twonet_channels(const struct twonet *t, bool there, unsigned i,
+		     unsigned rx, unsigned tx)
+{
+	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq r = { .ifr_data = (char *)&c };
+	/* it speaks of the namespace that it is of */
+	int fd = there ? socket_there(t, AF_INET6, SOCK_DGRAM)
+		       : socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "t%u", i);
+	must(ioctl(fd, SIOCETHTOOL, &r) == 0, "ETHTOOL_GCHANNELS");
+	c.cmd = ETHTOOL_SCHANNELS;
+	c.rx_count = rx;
+	c.tx_count = tx;
+	must(ioctl(fd, SIOCETHTOOL, &r) == 0, "ETHTOOL_SCHANNELS");
+	close(fd);
 }
 
 int twonet_udp(const struct twonet *t, const struct vx6_addr *at)

@@ -19,14 +19,26 @@
 #include "dataplane/base/compiler.h"
 
 struct twonet {
-	int here, there; /* descriptors of the namespaces */
+	int here, there; /* descriptors of the namespaces; -1 = none */
 };
+
+/* net is what a program's tests share; twonet_lay and twonet_unlay are
+ * cmocka's fixtures for the group. */
+extern struct twonet net;
+int twonet_lay(void **state);
+int twonet_unlay(void **state);
 
 /* twonet_open: false where it may not be made; twonet_may prints the line
  * for tests/run then, for each test that is skipped. */
 VX6_MUST_CHECK VX6_NONNULL bool twonet_open(struct twonet *t);
 VX6_NONNULL void twonet_close(struct twonet *t);
 bool twonet_may(void);
+
+/* twonet_is: it could be made. */
+VX6_NONNULL static inline bool twonet_is(const struct twonet *t)
+{
+	return t->here >= 0;
+}
 
 /* twonet_need skips the test that calls it, with that line, where there is
  * none. */
@@ -35,6 +47,11 @@ void twonet_need(void);
 /* twonet_cable lays cable i with q queues at each end, and takes it out. */
 VX6_NONNULL void twonet_cable(const struct twonet *t, unsigned i, unsigned q);
 void twonet_cut(unsigned i);
+
+/* twonet_channels has so many of those queues used at one end, as ethtool -L
+ * does. */
+VX6_NONNULL void twonet_channels(const struct twonet *t, bool there, unsigned i,
+				 unsigned rx, unsigned tx);
 
 /* twonet_run runs a shell command here or there; what it says is shown only
  * when it fails, and then the test ends. */

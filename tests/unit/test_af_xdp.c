@@ -13,7 +13,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +22,14 @@
 #include "dataplane/base/rand.h"
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
-#include "dataplane/worker/sandbox_table.h"
 #include "tests/support/cells.h"
-#include "tests/support/said.h"
+#include "tests/support/kept.h"
+#include "tests/support/turns.h"
 #include "tests/support/twonet.h"
 
 #define LINKS 16u
 #define DATA  4243u
 #define PEER  5000u
-
-static struct twonet net;
-static bool have;
-static const struct sandbox *keeper; /* who has the privileges; NULL: we */
 
 /* ---- one port, both of its threads ---- */
 
@@ -58,7 +53,7 @@ static struct port *open_on(const char *a, const char *b)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
 				  .say = said_add,
-				  .keeper = keeper };
+				  .keeper = kept_by };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 	struct port *p;
@@ -75,33 +70,6 @@ static struct port *open_on(const char *a, const char *b)
 	left_open = p;
 	return p;
 }
-
-/* A turn of both threads; what came, at most NET_BURST. */
-static unsigned turn(struct port *p, struct net_frame *f[])
-{
-	struct pollfd pf[PORT_FDS + AF_XDP_FDS];
-	int fd[PORT_FDS], ctl[AF_XDP_FDS];
-	unsigned n = port_fds(p, fd), m = af_xdp_fds(p, ctl);
-
-	for (unsigned i = 0; i < n; i++)
-		pf[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
-	for (unsigned i = 0; i < m; i++)
-		pf[n + i] = (struct pollfd){ .fd = ctl[i], .events = POLLIN };
-	(void)poll(pf, n + m, 10);
-	af_xdp_step(p, vx6_now_ns());
-	return port_rx(p, f, NET_BURST);
-}
-
-#define UNTIL(p, cond)                                                         \
-	do {                                                                   \
-		uint64_t end_ = vx6_now_ns() + 10 * VX6_SEC;                   \
-		struct net_frame *f_[NET_BURST];                               \
-		while (!(cond)) {                                              \
-			if (vx6_now_ns() > end_)                               \
-				fail_msg("never: %s\n%s", #cond, said);        \
-			port_give(p, f_, turn(p, f_));                         \
-		}                                                              \
-	} while (0)
 
 static unsigned working(const struct port *p)
 {
@@ -120,20 +88,6 @@ static void check_frames(const struct port *p)
 	assert_int_equal(af_xdp_counted(p)->strange, 0);
 }
 
-/* Waits for the next frame of the port. */
-static struct net_frame *one(struct port *p)
-{
-	uint64_t end = vx6_now_ns() + 10 * VX6_SEC;
-	struct net_frame *f[NET_BURST];
-	unsigned n;
-
-	while ((n = turn(p, f)) == 0)
-		if (vx6_now_ns() > end)
-			fail_msg("nothing came\n%s", said);
-	assert_int_equal(n, 1);
-	return f[0];
-}
-
 static void receives(bool v4)
 {
 	const struct vx6_addr peer = twonet_at(0, true, v4, PEER);
@@ -148,7 +102,7 @@ static void receives(bool v4)
 		struct net_frame *f;
 
 		cells_send(fd, &self, 3, len[i], i);
-		f = one(p);
+		f = turns_one(p);
 		cells_check(f->data, f->len, 3, len[i], i);
 		assert_true(vx6_addr_eq(&f->peer, &peer));
 		assert_true(vx6_addr_eq(&f->self, &self));
@@ -174,26 +128,6 @@ static void cells_come_in_by_ipv4(void **state)
 	receives(true);
 }
 
-/* Sends until the link has a way; how many cells that took. */
-static unsigned warm(struct port *p, int fd, uint32_t link,
-		     const struct vx6_addr *peer, const struct vx6_addr *self)
-{
-	uint64_t end = vx6_now_ns() + 10 * VX6_SEC, before = p->tx_xsk;
-	unsigned no = 0;
-
-	while (p->tx_xsk == before) {
-		struct net_frame *f[NET_BURST];
-
-		if (vx6_now_ns() > end)
-			fail_msg("no way to link %u\n%s", link, said);
-		cells_give(p, link, peer, 100, no);
-		cells_took(fd, link, 100, no, self);
-		no++;
-		port_give(p, f, turn(p, f));
-	}
-	return no;
-}
-
 static void sends(bool v4)
 {
 	const struct vx6_addr peer = twonet_at(0, true, v4, PEER);
@@ -204,7 +138,7 @@ static void sends(bool v4)
 	uint64_t by_xsk;
 
 	UNTIL(p, working(p) == 1);
-	warm(p, fd, 3, &peer, &self);
+	turns_warm(p, fd, 3, &peer, &self);
 	by_xsk = p->tx_xsk;
 	for (unsigned at = 32; at <= most; at += at < most - 9u ? 7 : 1) {
 		uint16_t len = (uint16_t)at;
@@ -250,7 +184,7 @@ static void a_cell_over_the_mtu_is_dropped(void **state)
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
-	warm(p, fd, 3, &peer, &self);
+	turns_warm(p, fd, 3, &peer, &self);
 	cells_give(p, 3, &peer, 1300 - 48, 1);
 	cells_took(fd, 3, 1300 - 48, 1, &self);
 	assert_int_equal(p->drop[VX6_BAD_SIZE], 0);
@@ -281,12 +215,12 @@ static void what_the_classifier_passes_comes_by_the_socket(void **state)
 	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	cells_send(fd, &self, 3, 200, 1);
-	f = one(p);
+	f = turns_one(p);
 	cells_check(f->data, f->len, 3, 200, 1);
 	port_give(p, &f, 1);
 	/* and what has no link, or no neighbour's address, goes by it */
 	cells_give(p, 0, &self, 100, 2);
-	f = one(p);
+	f = turns_one(p);
 	cells_check(f->data, f->len, 0, 100, 2);
 	port_give(p, &f, 1);
 	assert_int_equal(p->rx_frames, 2);
@@ -320,7 +254,7 @@ static void what_there_was_no_room_for_is_counted(void **state)
 	UNTIL(p, p->rx_xsk >= XSK_RX / 2);
 	assert_true(p->drop[VX6_NO_ROOM] > 0);
 	assert_true(p->rx_xsk + p->drop[VX6_NO_ROOM] <= all);
-	while ((n = turn(p, f)) > 0)
+	while ((n = turns_rx(p, f)) > 0)
 		port_give(p, f, n);
 	lost = p->drop[VX6_NO_ROOM];
 	came = p->rx_xsk;
@@ -359,12 +293,12 @@ static void the_classifier_follows_the_links(void **state)
 	UNTIL(p, count_of(p, VX6_XDP_NO_LINK) == 1);
 	port_link(p, 3, &peer);
 	cells_send(fd, &self, 3, 100, 1);
-	f = one(p);
+	f = turns_one(p);
 	port_give(p, &f, 1);
 	assert_int_equal(count_of(p, VX6_XDP_CELL), 1);
 	port_link(p, 3, &moved);
 	cells_send(fd2, &self, 3, 100, 2);
-	f = one(p);
+	f = turns_one(p);
 	port_give(p, &f, 1);
 	assert_int_equal(count_of(p, VX6_XDP_CELL), 2);
 	/* the address before is a stranger's now: a few may pass */
@@ -398,7 +332,7 @@ static void a_frame_leaves_by_another_interface(void **state)
 	out = twonet_udp(&net, &right);
 	UNTIL(p, working(p) == 2);
 	port_link(p, 3, &left);
-	warm(p, out, 4, &right, &self1);
+	turns_warm(p, out, 4, &right, &self1);
 	for (uint32_t i = 0; i < 3000; i++) {
 		uint16_t len = (uint16_t)(32 + i % 1400);
 		struct net_frame *f;
@@ -406,7 +340,7 @@ static void a_frame_leaves_by_another_interface(void **state)
 		uint8_t *at;
 
 		cells_send(in, &self0, 3, len, i);
-		f = one(p);
+		f = turns_one(p);
 		at = p->mem + (size_t)f->index * NET_FRAME_LEN;
 		assert_true(f->data >= at && f->data < at + NET_FRAME_LEN);
 		f->peer = right;
@@ -444,8 +378,8 @@ static void a_lost_interface_comes_back(void **state)
 		in = twonet_udp(&net, &left);
 		out = twonet_udp(&net, &right);
 		port_link(p, 3, &left);
-		warm(p, in, 3, &left, &self0);
-		warm(p, out, 4, &right, &self1);
+		turns_warm(p, in, 3, &left, &self0);
+		turns_warm(p, out, 4, &right, &self1);
 		/* frames are on their way both ways when it goes */
 		for (unsigned i = 0; i < 40; i++) {
 			cells_send(in, &self0, 3, 500, i);
@@ -468,7 +402,7 @@ static void a_lost_interface_comes_back(void **state)
 		in = twonet_udp(&net, &left);
 		by_xsk = p->rx_xsk;
 		cells_send(in, &self0, 3, 700, 3);
-		f = one(p);
+		f = turns_one(p);
 		cells_check(f->data, f->len, 3, 700, 3);
 		port_give(p, &f, 1);
 		assert_int_equal(p->rx_xsk, by_xsk + 1);
@@ -505,7 +439,7 @@ static void a_pause_of_the_link_harms_nothing(void **state)
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
 	port_link(p, 3, &peer);
-	warm(p, fd, 3, &peer, &self);
+	turns_warm(p, fd, 3, &peer, &self);
 	for (unsigned round = 0; round < 3; round++) {
 		uint64_t came = p->rx_xsk;
 
@@ -549,7 +483,7 @@ static void every_queue_has_a_socket(void **state)
 
 		port_link(p, 3, &peer);
 		cells_send(fd, &self, 3, 300, i);
-		f = one(p);
+		f = turns_one(p);
 		cells_check(f->data, f->len, 3, 300, i);
 		port_give(p, &f, 1);
 		close(fd);
@@ -574,7 +508,7 @@ static void a_stale_neighbour_is_renewed_by_the_socket(void **state)
 	p = open_on("t0", NULL);
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
-	warm(p, fd, 3, &peer, &self);
+	turns_warm(p, fd, 3, &peer, &self);
 	renewed = af_xdp_counted(p)->renewed;
 	twonet_run(&net, false,
 		   "set -- $(ip neigh show fd00:0::2 dev t0); "
@@ -717,7 +651,7 @@ static void no_zero_copy_is_said(void **state)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
 				  .say = said_add,
-				  .keeper = keeper,
+				  .keeper = kept_by,
 				  .interface = { "t0" },
 				  .interface_cnt = 1,
 				  .mode = XSK_ZEROCOPY };
@@ -765,50 +699,34 @@ static void without_names_it_takes_what_is_there(void **state)
 	twonet_run(&net, false, "ip -6 route del default");
 }
 
+static void step(struct port *p, uint64_t now_ns)
+{
+	(void)af_xdp_step(p, now_ns);
+}
+
 static int lay(void **state)
 {
-	(void)state;
-	have = twonet_open(&net);
-	if (!have)
+	turns_host = (struct turns_host){ af_xdp_fds, step, 10 };
+	(void)twonet_lay(state);
+	if (!twonet_is(&net))
 		return 0;
 	twonet_cable(&net, 0, 1);
 	twonet_cable(&net, 1, 1);
 	return 0;
 }
 
-static int unlay(void **state)
+/* What the tests before left of the first cables is not what they found. */
+static int kept_anew(void **state)
 {
-	(void)state;
-	twonet_close(&net);
-	return 0;
-}
-
-/* Each with the privileges here, and with them in another process. */
-static int keep(void **state)
-{
-	static struct sandbox box;
-
-	(void)state;
-	/* what the tests before left of the first cables is not what they
-	 * found */
-	for (unsigned i = 0; i < 2 && have && keeper == NULL; i++) {
+	for (unsigned i = 0; i < 2 && twonet_is(&net) && kept_by == NULL; i++) {
 		twonet_cut(i);
 		twonet_cable(&net, i, 1);
 	}
-	box = dp_sandbox_keeper(false);
-	keeper = &box;
-	return 0;
+	return kept(state);
 }
 
-static int keep_not(void **state)
-{
-	(void)state;
-	keeper = NULL;
-	return 0;
-}
-
-#define port_test(f) cmocka_unit_test_setup_teardown(f, keep_not, end_port)
-#define kept_test(f) { #f " by a keeper", f, keep, end_port, NULL }
+#define port_test(f) UNKEPT_TEST(f, end_port)
+#define kept_test(f) { #f " by a keeper", f, kept_anew, end_port, NULL }
 
 int main(void)
 {
@@ -856,5 +774,5 @@ int main(void)
 		kept_test(without_names_it_takes_what_is_there),
 	};
 
-	return cmocka_run_group_tests_name("af_xdp", test, lay, unlay);
+	return cmocka_run_group_tests_name("af_xdp", test, lay, twonet_unlay);
 }

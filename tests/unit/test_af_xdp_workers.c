@@ -10,13 +10,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +21,7 @@
 #include "dataplane/port/af_xdp.h"
 #include "dataplane/port/dgram.h"
 #include "dataplane/worker/count.h"
-#include "dataplane/worker/sandbox_table.h"
+#include "tests/support/kept.h"
 #include "tests/support/said.h"
 #include "tests/support/twonet.h"
 
@@ -35,9 +32,6 @@
 #define WORKERS 2u
 #define LEN     300u
 
-static struct twonet net;
-static bool have;
-static const struct sandbox *keeper; /* who has the privileges; NULL: we */
 static struct port *port[WORKERS];
 static uint64_t now_ns; /* the host's time, which may be ahead */
 
@@ -48,7 +42,7 @@ static int close_ports(void **state)
 		port_close(port[k]);
 		port[k] = NULL;
 	}
-	if (have)
+	if (twonet_is(&net))
 		twonet_cut(CABLE);
 	return 0;
 }
@@ -61,7 +55,7 @@ static void open_ports(unsigned queues)
 				  .workers = WORKERS,
 				  .links = LINKS,
 				  .say = said_add,
-				  .keeper = keeper };
+				  .keeper = kept_by };
 	struct port_opts po = { .bind = { .port = DATA } };
 	char why[XDP_WHY];
 
@@ -297,21 +291,6 @@ static void a_worker_without_a_queue_goes_on_by_its_socket(void **state)
 /* ---- queues come and go ---- */
 
 /* What ethtool -L does; a socket speaks of the namespace that it is of. */
-static void set_channels(bool there, unsigned n)
-{
-	const struct vx6_addr at = twonet_at(CABLE, true, false, PEER);
-	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
-	struct ifreq r = { .ifr_name = "t2", .ifr_data = (char *)&c };
-	int fd = there ? twonet_udp(&net, &at)
-		       : socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(ioctl(fd, SIOCETHTOOL, &r), 0);
-	c.cmd = ETHTOOL_SCHANNELS;
-	c.rx_count = c.tx_count = n;
-	assert_int_equal(ioctl(fd, SIOCETHTOOL, &r), 0);
-	close(fd);
-}
-
 static void queues_that_come_later_are_taken(void **state)
 {
 	const struct vx6_addr peer = twonet_at(CABLE, true, false, PEER);
@@ -320,16 +299,16 @@ static void queues_that_come_later_are_taken(void **state)
 	(void)state;
 	twonet_need();
 	twonet_cable(&net, CABLE, 4);
-	set_channels(true, 1);
-	set_channels(false, 1);
+	twonet_channels(&net, true, CABLE, 1, 1);
+	twonet_channels(&net, false, CABLE, 1, 1);
 	open_ports(0);
 	UNTIL(working() == 1);
 	assert_int_equal(af_xdp_queues(port[1]), 0);
 	port_link(port[1], 3, &peer);
 	send_cells(3, 8);
 	UNTIL(came() == 8);
-	set_channels(false, 4);
-	set_channels(true, 4);
+	twonet_channels(&net, false, CABLE, 4, 4);
+	twonet_channels(&net, true, CABLE, 4, 4);
 	now_ns = af_xdp_due_ns(port[0]) + AF_XDP_RETRY_NS;
 	UNTIL(working() == 4);
 	assert_int_equal(af_xdp_queues(port[0]), 0x5);
@@ -382,8 +361,8 @@ static void queues_are_counted(void **state)
 	o.interface_cnt = 1;
 	snprintf(o.interface[0], sizeof(o.interface[0]), "t2");
 	assert_int_equal(count_queues(&o), 4);
-	set_channels(true, 3);
-	set_channels(false, 3);
+	twonet_channels(&net, true, CABLE, 3, 3);
+	twonet_channels(&net, false, CABLE, 3, 3);
 	assert_int_equal(count_queues(&o), 3);
 	assert_int_equal(dp_options_workers(&o),
 			 config_workers(0, 0, count_cpus(), 3));
@@ -392,41 +371,8 @@ static void queues_are_counted(void **state)
 	assert_int_equal(dp_options_workers(&o), 1);
 }
 
-static int lay(void **state)
-{
-	(void)state;
-	have = twonet_open(&net);
-	return 0;
-}
-
-static int unlay(void **state)
-{
-	(void)state;
-	twonet_close(&net);
-	return 0;
-}
-
-/* Each with the privileges here, and with them in another process. */
-static int keep(void **state)
-{
-	static struct sandbox box;
-
-	(void)state;
-	box = dp_sandbox_keeper(false);
-	keeper = &box;
-	return 0;
-}
-
-static int keep_not(void **state)
-{
-	(void)state;
-	keeper = NULL;
-	return 0;
-}
-
-#define workers_test(f)                                                        \
-	cmocka_unit_test_setup_teardown(f, keep_not, close_ports)
-#define kept_test(f) { #f " by a keeper", f, keep, close_ports, NULL }
+#define workers_test(f) UNKEPT_TEST(f, close_ports)
+#define kept_test(f)    KEPT_TEST(f, close_ports)
 
 int main(void)
 {
@@ -446,5 +392,6 @@ int main(void)
 		kept_test(a_cable_with_other_queues_is_taken_anew),
 	};
 
-	return cmocka_run_group_tests_name("af_xdp_workers", test, lay, unlay);
+	return cmocka_run_group_tests_name("af_xdp_workers", test, twonet_lay,
+					   twonet_unlay);
 }

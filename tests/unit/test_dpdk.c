@@ -28,7 +28,7 @@
 #include "dataplane/port/dgram.h"
 #include "dataplane/port/dpdk.h"
 #include "tests/support/cells.h"
-#include "tests/support/said.h"
+#include "tests/support/turns.h"
 #include "tests/support/twonet.h"
 
 #define LINKS  64u
@@ -40,8 +40,6 @@
 #define SENT   2048u /* .. and those that it had sent, at most */
 #define STRAY  64u   /* that the kernel sends by a tap, at most */
 
-static struct twonet net;
-static bool have;
 static char so_file[512];
 static const struct dpdk_api *api;
 
@@ -52,6 +50,7 @@ static void load(void)
 	api = dpdk_load(so_file, why);
 	if (api == NULL)
 		fail_msg("%s", why);
+	turns_host = (struct turns_host){ api->fds, api->step, 1 };
 }
 
 static void need_net(void)
@@ -121,33 +120,6 @@ static struct port *open_on(const char *device)
 	return open_queue(device, 0, 1, FRAMES);
 }
 
-/* A turn of both threads; what came, at most NET_BURST. */
-static unsigned turn(struct port *p, struct net_frame *f[])
-{
-	struct pollfd pf[PORT_FDS + DPDK_FDS];
-	int fd[PORT_FDS], ctl[DPDK_FDS];
-	unsigned n = port_fds(p, fd), m = api->fds(p, ctl);
-
-	for (unsigned i = 0; i < n; i++)
-		pf[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
-	for (unsigned i = 0; i < m; i++)
-		pf[n + i] = (struct pollfd){ .fd = ctl[i], .events = POLLIN };
-	(void)poll(pf, n + m, 1);
-	api->step(p, vx6_now_ns());
-	return port_rx(p, f, NET_BURST);
-}
-
-#define UNTIL(p, cond)                                                         \
-	do {                                                                   \
-		uint64_t end_ = vx6_now_ns() + 10 * VX6_SEC;                   \
-		struct net_frame *f_[NET_BURST];                               \
-		while (!(cond)) {                                              \
-			if (vx6_now_ns() > end_)                               \
-				fail_msg("never: %s\n%s", #cond, said);        \
-			port_give(p, f_, turn(p, f_));                         \
-		}                                                              \
-	} while (0)
-
 static uint64_t passed(const struct port *p)
 {
 	struct dpdk_state s;
@@ -157,38 +129,6 @@ static uint64_t passed(const struct port *p)
 }
 
 /* ---- cells ---- */
-
-/* Waits for the next frame of the port. */
-static struct net_frame *one(struct port *p)
-{
-	uint64_t end = vx6_now_ns() + 10 * VX6_SEC;
-	struct net_frame *f[NET_BURST];
-	unsigned n;
-
-	while ((n = turn(p, f)) == 0)
-		if (vx6_now_ns() > end)
-			fail_msg("nothing came\n%s", said);
-	assert_int_equal(n, 1);
-	return f[0];
-}
-
-/* Sends until the link has a way by the device. */
-static void warm(struct port *p, int fd, const struct vx6_addr *peer,
-		 const struct vx6_addr *self)
-{
-	uint64_t end = vx6_now_ns() + 10 * VX6_SEC, before = p->tx_xsk;
-	unsigned no = 0;
-
-	while (p->tx_xsk == before) {
-		struct net_frame *f[NET_BURST];
-
-		if (vx6_now_ns() > end)
-			fail_msg("no way to the peer\n%s", said);
-		cells_give(p, LINK, peer, 100, no);
-		cells_took(fd, LINK, 100, no++, self);
-		port_give(p, f, turn(p, f));
-	}
-}
 
 /* Cells of every size in and out, by one family, and the frame that came is
  * the frame that goes. */
@@ -200,14 +140,14 @@ static void both_ways(struct port *p, bool v4)
 	int fd = twonet_udp(&net, &peer);
 	uint64_t rx = p->rx_xsk, n = 0, tx;
 
-	warm(p, fd, &peer, &self);
+	turns_warm(p, fd, LINK, &peer, &self);
 	tx = p->tx_xsk;
 	for (unsigned at = 32; at <= most; at += at < most - 9u ? 71 : 1, n++) {
 		struct net_frame *f;
 		const uint8_t *where;
 
 		cells_send(fd, &self, LINK, (uint16_t)at, at);
-		f = one(p);
+		f = turns_one(p);
 		cells_check(f->data, f->len, LINK, (uint16_t)at, at);
 		assert_true(vx6_addr_eq(&f->peer, &peer));
 		assert_true(vx6_addr_eq(&f->self, &self));
@@ -288,7 +228,7 @@ static void rest_is_the_kernels(struct port *p, bool v4)
 	assert_int_equal(
 		sendto(fd, large, sizeof(large), 0, (struct sockaddr *)&sa, sl),
 		sizeof(large));
-	f = one(p);
+	f = turns_one(p);
 	assert_int_equal(f->len, sizeof(large));
 	port_give(p, &f, 1);
 	assert_int_equal(p->rx_frames, rx + 1);
@@ -341,7 +281,7 @@ static void another_program_is_left_alone(void **state)
 static void echo(struct port *p)
 {
 	struct net_frame *f[NET_BURST];
-	unsigned n = turn(p, f);
+	unsigned n = turns_rx(p, f);
 
 	for (unsigned i = 0; i < n; i++)
 		f[i]->link = 1u + f[i]->peer.port - PEER;
@@ -457,7 +397,7 @@ static void strangers_do_not_get_in(void **state)
 	memcpy(l.mac, (uint8_t[]){ 2, 0, 0, 0, 0, 0x11 }, 6);
 
 	send_lie(wire, &l); /* the truth is let in, so that lies could be */
-	port_give(p, (struct net_frame *[]){ one(p) }, 1);
+	port_give(p, (struct net_frame *[]){ turns_one(p) }, 1);
 	struct {
 		struct lie l;
 		bool dropped;
@@ -492,7 +432,7 @@ static void strangers_do_not_get_in(void **state)
 /* Holds all that can be had; how much that is now. */
 static uint32_t hold(struct port *p, struct net_frame *held[], uint32_t n)
 {
-	n += turn(p, held + n);
+	n += turns_rx(p, held + n);
 	while ((held[n] = port_take(p)) != NULL)
 		n++;
 	return n;
@@ -649,19 +589,11 @@ static int setup(void **state)
 {
 	const char *build = getenv("VX6_BUILD");
 
-	(void)state;
 	snprintf(so_file, sizeof(so_file), "%s/lib/vx6/" DPDK_NAME,
 		 build != NULL ? build : "build");
-	have = twonet_open(&net);
-	if (have)
+	(void)twonet_lay(state);
+	if (twonet_is(&net))
 		twonet_cable(&net, 0, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	twonet_close(&net);
 	return 0;
 }
 
@@ -685,5 +617,5 @@ int main(void)
 		cmocka_unit_test_teardown(a_full_device_is_closed, end_ports),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, twonet_unlay);
 }

@@ -73,7 +73,6 @@ static unsigned listened(const char *on, unsigned v4, unsigned v6,
 			 unsigned *got_v6)
 {
 	struct vx6_addr to[NODE_ENDPOINTS_MAX];
-	struct twonet net;
 	char line[256];
 
 	if (!twonet_open(&net))

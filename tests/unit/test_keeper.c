@@ -36,9 +36,6 @@
 #define FRAME    2048u
 #define LOST     2u /* a number that no interface has */
 
-static struct twonet net;
-static bool have;
-
 static struct rights *rights;
 static uint8_t *area;
 static struct sandbox box;
@@ -72,7 +69,7 @@ static int start_with(unsigned names)
 	};
 	char why[XDP_WHY] = "";
 
-	if (!have)
+	if (!twonet_is(&net))
 		return 0;
 	box = dp_sandbox_keeper(false);
 	area = mmap(NULL, AREA_LEN, PROT_READ | PROT_WRITE,
@@ -104,7 +101,7 @@ static int start_nameless(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	if (!have)
+	if (!twonet_is(&net))
 		return 0;
 	rights_close(rights);
 	rights = NULL;
@@ -600,17 +597,9 @@ static void one_that_dies_at_once_is_told(void **state)
 
 static int lay(void **state)
 {
-	(void)state;
-	have = twonet_open(&net);
-	for (unsigned i = 0; i < 2 && have; i++)
+	(void)twonet_lay(state);
+	for (unsigned i = 0; i < 2 && twonet_is(&net); i++)
 		twonet_cable(&net, i, 2);
-	return 0;
-}
-
-static int unlay(void **state)
-{
-	(void)state;
-	twonet_close(&net);
 	return 0;
 }
 
@@ -635,5 +624,5 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests_name("keeper", test, lay, unlay);
+	return cmocka_run_group_tests_name("keeper", test, lay, twonet_unlay);
 }

@@ -15,14 +15,11 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/filter.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,8 +36,6 @@
 #define CELLS  20000u
 #define SPREAD 64u /* cells, then the senders change their queues */
 
-static struct twonet net;
-static bool have;
 static struct port *port[MOVES_WORKERS];
 static struct moves *m;
 static int there[MOVES_LINKS + 1]; /* a socket for each link's neighbour */
@@ -87,23 +82,6 @@ static void open_ports(bool xdp)
 		(void)worker_turn(m->worker[k], vx6_now_ns());
 }
 
-/* What ethtool -L does; a socket speaks of the namespace that it is of. */
-static void set_channels(bool over_there, unsigned rx, unsigned tx)
-{
-	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
-	struct ifreq r = { .ifr_name = "t3", .ifr_data = (char *)&c };
-	int fd = over_there ? there[1]
-			    : socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(ioctl(fd, SIOCETHTOOL, &r), 0);
-	c.cmd = ETHTOOL_SCHANNELS;
-	c.rx_count = rx;
-	c.tx_count = tx;
-	assert_int_equal(ioctl(fd, SIOCETHTOOL, &r), 0);
-	if (!over_there)
-		close(fd);
-}
-
 /* On a cable of so many queues, of which so many are used. */
 static void open_all(bool xdp, unsigned queues, unsigned used)
 {
@@ -116,8 +94,8 @@ static void open_all(bool xdp, unsigned queues, unsigned used)
 		there[i] = twonet_udp(&net, &at);
 	}
 	if (used < queues) {
-		set_channels(true, used, used);
-		set_channels(false, used, used);
+		twonet_channels(&net, true, CABLE, used, used);
+		twonet_channels(&net, false, CABLE, used, used);
 	}
 	open_ports(xdp);
 }
@@ -139,7 +117,7 @@ static int close_all(void **state)
 	}
 	for (uint32_t i = 1; i <= MOVES_LINKS; i++)
 		close(there[i]);
-	if (have)
+	if (twonet_is(&net))
 		twonet_cut(CABLE);
 	return 0;
 }
@@ -347,7 +325,7 @@ static void channels_change_under_load(void **state)
 	twonet_need();
 	open_xdp(4);
 	for (unsigned i = 0; i < VX6_COUNT(tx); i++) {
-		set_channels(true, 4, tx[i]);
+		twonet_channels(&net, true, CABLE, 4, tx[i]);
 		gone += in_flight();
 		feed(no, no + 1999);
 		no += 2000;
@@ -365,8 +343,8 @@ static void queues_are_added_under_load(void **state)
 	start(0, MOVES_WORKERS - 1u);
 	until_working(1);
 	feed(1, 2000);
-	set_channels(false, 4, 4);
-	set_channels(true, 4, 4);
+	twonet_channels(&net, false, CABLE, 4, 4);
+	twonet_channels(&net, true, CABLE, 4, 4);
 	gone += in_flight();
 	feed(2001, 4000);
 	ahead_ns = AF_XDP_RETRY_NS;
@@ -467,20 +445,6 @@ static void sockets_share_a_port_under_load(void **state)
 		assert_true(port[k]->rx_frames > CELLS / 5);
 }
 
-static int lay(void **state)
-{
-	(void)state;
-	have = twonet_open(&net);
-	return 0;
-}
-
-static int unlay(void **state)
-{
-	(void)state;
-	twonet_close(&net);
-	return 0;
-}
-
 #define veth_test(f) cmocka_unit_test_teardown(f, close_all)
 
 int main(void)
@@ -494,5 +458,6 @@ int main(void)
 		veth_test(sockets_share_a_port_under_load),
 	};
 
-	return cmocka_run_group_tests_name("workers_veth", test, lay, unlay);
+	return cmocka_run_group_tests_name("workers_veth", test, twonet_lay,
+					   twonet_unlay);
 }
