@@ -19,7 +19,7 @@ sys.path.insert(0, HERE)
 from harness import command, place, tap  # noqa: E402
 from harness.box import attempts, check_process, judge  # noqa: E402
 from harness.veth import fresh_network, ip, veth_pair  # noqa: E402
-from test_dataplane import Client, Plane  # noqa: E402
+from test_dataplane import Client, Plane, WAIT_S  # noqa: E402
 
 OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
                       "vx6-port-dpdk.so")
@@ -269,8 +269,8 @@ def an_interface_that_comes_back_is_taken_again():
     check_process(plane.proc.pid)
     tap.equal(keeper_of(plane), keeper)
     tap.equal(plane.end(), 0, plane.text())
-    tap.true(not attached("ill0"), "it was left behind")
-    tap.true(is_gone(keeper), "an orphan")
+    tap.wait(lambda: is_gone(keeper), "the keeper's end")
+    tap.wait(lambda: not attached("ill0"), "the classifier to go")
     tap.absent(plane.text(), "refused-by-keeper")
 
 
@@ -279,14 +279,14 @@ def the_keeper_ends_with_a_killed_data_plane():
     plane, keeper = on_af_xdp()
     plane.end(signal.SIGKILL)
     tap.wait(lambda: is_gone(keeper), "the keeper's end")
-    tap.true(not attached("ill0"), "its classifier was left behind")
+    tap.wait(lambda: not attached("ill0"), "the classifier to go")
 
 
 @tap.test
 def the_data_plane_ends_with_a_killed_keeper():
     plane, keeper = on_af_xdp()
     os.kill(keeper, signal.SIGKILL)
-    tap.equal(plane.proc.wait(15), 1, plane.text())
+    tap.equal(plane.proc.wait(WAIT_S), 1, plane.text())
     tap.within(plane.text(), "the process that keeps AF_XDP's privileges has "
                "ended")
     tap.within(plane.text(), "must be started again")
@@ -298,9 +298,9 @@ def a_stop_of_all_of_them_is_an_ordinary_end():
     plane, keeper = on_af_xdp()
     for pid in (keeper, plane.proc.pid):
         os.kill(pid, signal.SIGTERM)
-    tap.equal(plane.proc.wait(15), 0, plane.text())
+    tap.equal(plane.proc.wait(WAIT_S), 0, plane.text())
     tap.wait(lambda: is_gone(keeper), "the keeper's end")
-    tap.true(not attached("ill0"), "its classifier was left behind")
+    tap.wait(lambda: not attached("ill0"), "the classifier to go")
 
 
 if __name__ == "__main__":

@@ -56,24 +56,31 @@ def a_stopped_worker_is_told_to_the_operator():
     node = net.node("slow", data=True, config={"data": {"idle": "spin"}})
     net.start("slow")
     node.ready()
-    tap.equal(stalls(node), [0])
-    tap.absent(node.vx6("status").expect(0).out, "stalled")
+    # a machine with too much to do may have stalled it before
+    text = node.vx6("status").expect(0).out
+    if stalls(node) == [0]:
+        tap.absent(text, "stalled")
+    already = len(said(node.log, " plane stalled "))
     pid = node.plane.pid
     tids = [int(t) for t in os.listdir(f"/proc/{pid}/task") if int(t) != pid]
     tap.equal(len(tids), 1, "the worker's thread")
     worker = Stopped(tids[0])
     tap.after(worker.goes_on)
-    tap.wait(lambda: said(node.log, " plane stalled "), "vx6d to hear of it",
-             hint=node.last_words)
-    line = said(node.log, " plane stalled ")[0]
+    line = tap.wait(lambda: said(node.log, " plane stalled ")[already:],
+                    "vx6d to hear of it", hint=node.last_words)[0]
     tap.within(line, " error plane stalled worker=0 ms=")
     tap.within(line, " stack=")
-    tap.equal(len(said(node.plane_log, " error worker stall ")), 1)
+    told = len(said(node.plane_log, " error worker stall "))
+    tap.equal(told, already + 1, "how often the data plane said so")
     worker.goes_on()
-    tap.wait(lambda: stalls(node) == [1], "the count", hint=node.last_words)
-    tap.within(node.vx6("status").expect(0).out, "worker 0 stalled 1 time:")
-    tap.equal(node.vx6("--json", "stats").expect(0).json()["dataplane"]
-              ["placement"][0]["stalls"], 1)
+    tap.wait(lambda: stalls(node)[0] >= told, "the count",
+             hint=node.last_words)
+    times = "1 time:" if told == 1 else f"{told} times:"
+    tap.wait(lambda: f"worker 0 stalled {times}" in
+             node.vx6("status").expect(0).out or stalls(node)[0] > told,
+             "the operator to read of it")
+    plane = node.vx6("--json", "stats").expect(0).json()["dataplane"]
+    tap.true(plane["placement"][0]["stalls"] >= told, "and a program")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
@@ -31,8 +32,10 @@ from test_dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
 
 UDP, AF_XDP = 1, 2
 XDP_ABI = os.path.join(dp.TOP, "xdp", "abi.h")
-REASON = re.findall(r"^\tX\((\w+),", open(XDP_ABI, encoding="ascii").read(),
-                    re.M)
+with open(XDP_ABI, encoding="ascii") as xdp_abi:
+    XDP = xdp_abi.read()
+REASON = re.findall(r"^\tX\((\w+),", XDP, re.M)
+CHANCES = int(re.search(r"define VX6_XDP_CHANCES (\d+)u", XDP).group(1))
 PORT = 4243
 
 
@@ -201,21 +204,40 @@ class NetPath(dp.Path):
                             self.b[i].start + ahead))
 
 
+def warmed(path):
+    """Carries cells until every relay knows its neighbours and sends past
+    the kernel; how many went each way for that."""
+    way = 0
+
+    def all_past():
+        nonlocal way
+        before = [c.about()["way"]["tx_xsk"] for c in path.clients]
+        path.there_and_back(1)
+        way += 1
+        return all(c.about()["way"]["tx_xsk"] >= was + 2
+                   for c, was in zip(path.clients, before))
+    until("neighbours to be known", all_past)
+    return way
+
+
 def relays(v4):
     path = NetPath(v4)
+    sent = warmed(path) + 300
+    before = [c.about()["way"] for c in path.clients]
     path.there_and_back(300)
     for i, c in enumerate(path.clients):
         drops, n = c.stats()
-        assert n["forwarded"] == 300 and n["backwarded"] == 300, n
+        assert n["forwarded"] == n["backwarded"] == sent, (n, sent)
         bad = {k: v for k, v in drops.items() if v}
         assert not bad, bad
         a = c.about()
         assert a["backend"] == AF_XDP and a["why"] == "", a
         assert sorted(x[:3] for x in a["interfaces"]) == [
             (f"c{i}", 1500, 1), (f"c{i + 1}", 1500, 1)], a
-        # all but the first few went past the kernel's network stack
-        assert a["way"]["rx_xsk"] > 590, a
-        assert a["way"]["tx_xsk"] > 500, a
+        # all but what keeps a neighbour known went past the kernel's stack
+        more = {k: a["way"][k] - before[i][k] for k in a["way"]}
+        assert more["rx_xsk"] > 590, (a, before[i])
+        assert more["tx_xsk"] > 500, (a, before[i])
         assert a["xdp"]["CELL"] > 590, a
     assert [p.end() for p in path.planes] == [0, 0, 0]
 
@@ -264,13 +286,14 @@ def each_worker_has_its_queues():
     """Cells arrive at whichever queue and leave by the owner's."""
     two = ("--port", "af_xdp", "--workers", "2", "--log", "json")
     path = NetPath(args=[two, two, two], queues=4)
+    sent = warmed(path) + 200
     for _ in range(40):
         again(path.left, path.planes[0].at)
         again(path.right, path.planes[2].at)
         path.there_and_back(5)
     for i, (p, c) in enumerate(zip(path.planes, path.clients)):
         drops, n = c.stats()
-        assert n["forwarded"] == 200 and n["backwarded"] == 200, n
+        assert n["forwarded"] == n["backwarded"] == sent, (n, sent)
         assert not any(drops.values()), drops
         about, each = c.about(), c.workers()
         assert sorted(x[0::2] for x in about["interfaces"]) == [
@@ -430,15 +453,17 @@ def garbage_from(net, to, n):
 def garbage_is_dropped_by_reason_in_the_driver():
     path = NetPath()
     path.there_and_back(20)
+    began = time.monotonic()
     before = path.clients[0].about()["xdp"]
     garbage_from(path.nets[0], at(0, True, False), 5000)
     path.there_and_back(20)
     after = path.clients[0].about()["xdp"]
+    took = time.monotonic() - began
     new = {k: v - before[k] for k, v in after.items() if v != before[k]}
     for reason in ("BAD_VERSION", "BAD_SIZE", "BAD_SOURCE", "CHANCE"):
         assert new.get(reason), (reason, new)
     # the few that were let through are judged by the worker
-    assert new["CHANCE"] < 100, new
+    assert new["CHANCE"] <= CHANCES * (1 + took), (new, took)
     assert path.clients[0].stats()[1]["forwarded"] == 40
 
 

@@ -97,11 +97,10 @@ def a_relay_gets_another_address(backend):
         tap.equal(at["index"], before[n.name]["index"], "the same link")
     t.done()
     tap.equal(t.watch.of("moved"), [], "moves of the tunnel")
-    last = r1.api("identity.show")["sequence"]
     for n in (client, owner, lab["r2"]):
         tap.wait(lambda: (p := n.peers()["r1"])["state"] == "connected" and
-                 host_of(p["address"]) in mine and
-                 p["record"]["sequence"] == last,
+                 host_of(p["address"]) in mine and p["record"]["sequence"] ==
+                 r1.api("identity.show")["sequence"],
                  f"{n.name} to have its record and a session",
                  hint=lambda: f"{n.peers()['r1']}\n{n.last_words()}")
 

@@ -55,7 +55,8 @@ def a_link_falls_silent(backend):
     asks = sent(c, r1, r2, PROBE)
     tap.true(len(asks) >= 3, f"asks of {asked}: {asks}")
     for first, second in zip(asks[-3:], asks[-2:]):
-        tap.true(second - first > .95, f"asks at least 1 s apart: {asks}")
+        # 1 s by the clock of who asks, who may be held up before it sends
+        tap.true(second - first > .5, f"asks 1 s apart: {asks}")
     t.done()
     tap.equal([e["path"] for e in t.watch.of("moved")], [["s1", "s2"]],
               "the tunnel has moved")

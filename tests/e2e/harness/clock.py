@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Another wall clock for one process: five minutes off, or a day.
 
+    wall = Clock(300)
+    node.env.update(wall.env)       # whatever starts with it is ahead
+    wall.set(3600)                  # and now further, while it runs
+
 The kernel has no such thing, so a few lines of C stand before the C
-library's functions.  Only CLOCK_REALTIME moves; timers do not care.
+library's functions; how far it is off stands in a file that they map before
+the program begins.  Only CLOCK_REALTIME moves; timers do not care.
 """
+import itertools
 import os
+import struct
 import subprocess
 
 from . import place, programs, tap
@@ -12,14 +19,31 @@ from . import place, programs, tap
 SOURCE = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
+
+static const volatile long *shared;
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *path = getenv("VX6_TEST_CLOCK");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return;
+	void *p = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
+	if (p != MAP_FAILED)
+		shared = p;
+	close(fd);
+}
 
 static long offset(void)
 {
-	const char *s = getenv("VX6_TEST_CLOCK_OFFSET_S");
-	return s ? atol(s) : 0;
+	return shared ? *shared : 0;
 }
 
 int clock_gettime(clockid_t id, struct timespec *ts)
@@ -54,26 +78,42 @@ int gettimeofday(struct timeval *tv, void *zone)
 }
 """
 
-_library = None
+_numbers = itertools.count()
+
+
+@tap.once
+def library():
+    """Skips where there is no compiler."""
+    where = place.new_dir("clock")
+    source = os.path.join(where, "clock.c")
+    made = os.path.join(where, "clock.so")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write(SOURCE)
+    cc = programs.program("gcc")
+    p = subprocess.run([cc, "-shared", "-fPIC", "-O1", "-o", made, source,
+                        "-ldl"], capture_output=True, text=True)
+    if p.returncode != 0:
+        raise tap.Failed(f"the clock does not compile: {p.stderr}")
+    return made
+
+
+class Clock:
+    """Seconds ahead of everybody's, or behind if less than 0."""
+
+    def __init__(self, seconds=0):
+        self.path = library() + f".{next(_numbers)}"
+        with open(self.path, "wb") as f:
+            f.write(bytes(8))
+        self.set(seconds)
+        self.env = {"LD_PRELOAD": library(), "VX6_TEST_CLOCK": self.path,
+                    "ASAN_OPTIONS": "verify_asan_link_order=0:" +
+                                    os.environ.get("ASAN_OPTIONS", "")}
+
+    def set(self, seconds):
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("@l", seconds))
 
 
 def shifted(seconds):
-    """The environment that moves a process's clock; skips where there is no
-    compiler."""
-    global _library
-    if not _library:
-        where = place.new_dir("clock")
-        source = os.path.join(where, "clock.c")
-        library = os.path.join(where, "clock.so")
-        with open(source, "w", encoding="utf-8") as f:
-            f.write(SOURCE)
-        cc = programs.program("gcc")
-        p = subprocess.run([cc, "-shared", "-fPIC", "-O1", "-o", library,
-                            source, "-ldl"], capture_output=True, text=True)
-        if p.returncode != 0:
-            raise tap.Failed(f"the clock does not compile: {p.stderr}")
-        _library = library
-    return {"LD_PRELOAD": _library,
-            "VX6_TEST_CLOCK_OFFSET_S": str(seconds),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:" +
-                            os.environ.get("ASAN_OPTIONS", "")}
+    """The environment that moves a process's clock once and for all."""
+    return Clock(seconds).env
