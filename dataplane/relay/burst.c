@@ -632,11 +632,10 @@ void relay_burst(struct relay *r, struct net_frame *const f[], unsigned n,
 static enum vx6_status join_one(struct relay *r, struct lane *l, uint64_t now)
 {
 	const uint8_t *p = l->f->data;
-	struct relay_half *to = live_half(r, vx6_get32(p + 4));
+	struct relay_half *to = joined(r, p);
 	enum vx6_status st;
 
-	if (to == NULL || to->kind != ABI_HALF_BACKWARD ||
-	    cold_of(r, to)->spliced_from != vx6_get32(p))
+	if (to == NULL)
 		return VX6_NO_CIRCUIT;
 	l->to = to;
 	if (now >= to->expires_ns)

@@ -70,6 +70,19 @@ VX6_NONNULL static inline struct relay_cold *cold_of(const struct relay *r,
 	return &r->cold[h - r->half];
 }
 
+/* joined is the half of ours that seals what begins so (relay_joined), or
+ * NULL: it has ended, or is not spliced to that one. */
+VX6_NONNULL static inline struct relay_half *
+joined(const struct relay *r, const uint8_t away[RELAY_AWAY])
+{
+	struct relay_half *to = live_half(r, vx6_get32(away + 4));
+
+	if (to == NULL || to->kind != ABI_HALF_BACKWARD ||
+	    cold_of(r, to)->spliced_from != vx6_get32(away))
+		return NULL;
+	return to;
+}
+
 /* gcm_of is where a half-circuit's tables lie, or NULL: beyond
  * RELAY_TABLES it has none. */
 VX6_NONNULL static inline struct vx6_layer_gcm *gcm_of(const struct relay *r,

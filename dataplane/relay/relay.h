@@ -228,6 +228,19 @@ VX6_NONNULL void relay_burst(struct relay *r, struct net_frame *const f[],
 VX6_NONNULL void relay_join(struct relay *r, struct net_frame *const f[],
 			    unsigned n, uint64_t now_ns, struct relay_out *out);
 
+/* A cell that went away begins with the two halves of its splice, in
+ * RELAY_AWAY bytes, which relay_join leaves as they are where it refuses.
+ * relay_joined says whether they are joined here: false, the half that is
+ * ours has ended, or was never joined to that one.  relay_parted tells the
+ * worker that opens: `by`, which was to seal, has no such half, and cells go
+ * nowhere (VX6_NO_ROUTE) as where both are one worker's.  Old news, of a
+ * splice that was made anew meanwhile, is passed over. */
+#define RELAY_AWAY 8u
+VX6_MUST_CHECK VX6_NONNULL bool relay_joined(const struct relay *r,
+					     const uint8_t away[RELAY_AWAY]);
+VX6_NONNULL void relay_parted(struct relay *r, const uint8_t away[RELAY_AWAY],
+			      uint32_t by);
+
 /* A cell of tx may wait before it is sent.  relay_again says where it goes
  * when its time has come; false: nowhere, its half-circuit or the link is
  * gone.  relay_lost counts one that is not sent after all. */
@@ -328,7 +341,8 @@ relay_splice(struct relay *r, uint32_t id, uint32_t to);
 /* relay_splice_across does this worker's part where one of the two is
  * another worker's: `to` first, where it is, then `id`.  What either was
  * spliced to before is taken for gone, which the caller knows: a half that
- * ends tells no other worker.  VX6_NO_CIRCUIT (the one here),
+ * ends tells no other worker, but whoever still opens cells for it hears so
+ * by the first that it hands over (relay_parted).  VX6_NO_CIRCUIT (the one here),
  * VX6_MALFORMED. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_splice_across(struct relay *r, uint32_t id, uint32_t to, uint32_t other);

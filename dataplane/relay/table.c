@@ -480,6 +480,20 @@ enum vx6_status relay_splice_across(struct relay *r, uint32_t id, uint32_t to,
 	return VX6_OK;
 }
 
+bool relay_joined(const struct relay *r, const uint8_t away[RELAY_AWAY])
+{
+	return joined(r, away) != NULL;
+}
+
+void relay_parted(struct relay *r, const uint8_t away[RELAY_AWAY], uint32_t by)
+{
+	struct relay_half *h = live_half(r, vx6_get32(away));
+
+	if (h != NULL && is_terminal(h) && h->out_id == vx6_get32(away + 4) &&
+	    h->seals == by)
+		h->out_id = 0;
+}
+
 enum vx6_status relay_unsplice(struct relay *r, uint32_t id)
 {
 	struct relay_half *from = live_half(r, id);

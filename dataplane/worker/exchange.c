@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dataplane/worker/exchange.h"
 
+#include <string.h>
+
 #include "dataplane/wire/cell.h"
 
 static unsigned self(const struct worker *w)
@@ -128,12 +130,41 @@ unsigned exchange_take(struct worker *w, unsigned from, struct exchange_in *in)
 					  &s->self);
 		else if (s->kind == HAND_SENT)
 			relay_link_heard(w->relay, s->link, &s->sent);
+		else if (s->kind == HAND_PARTED)
+			relay_parted(w->relay, s->data, from);
 		else if (!take_cell(w, s, in))
 			break; /* they wait in the ring */
 		hand_pop(w->from[from]);
 		n++;
 	}
 	return n;
+}
+
+/* ---- splices that are no more ---- */
+
+void exchange_parted(struct worker *w, unsigned from,
+		     struct net_frame *const f[], unsigned n)
+{
+	const uint8_t *told = NULL;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *away = f[i]->data;
+		struct hand_slot *s;
+
+		if (relay_joined(w->relay, away) ||
+		    (told != NULL && memcmp(told, away, RELAY_AWAY) == 0))
+			continue;
+		s = hand_room(w->to[from], HAND_KEEP);
+		if (s == NULL)
+			break;
+		s->kind = HAND_PARTED;
+		s->len = RELAY_AWAY;
+		memcpy(s->data, away, RELAY_AWAY);
+		hand_push(w->to[from]);
+		w->to_wake |= 1u << from;
+		told = away;
+	}
+	wake_all(w);
 }
 
 /* ---- news of links ---- */

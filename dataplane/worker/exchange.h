@@ -36,6 +36,13 @@ VX6_NONNULL void exchange_join(struct worker *w, struct net_frame *const f[],
 VX6_NONNULL void exchange_up(struct worker *w, struct net_frame *const f[],
 			     unsigned n);
 
+/* exchange_parted looks at what relay_join has refused of what `from` handed
+ * us, as it came: whose splice is no more is told, so that no further cell is
+ * opened and copied for nothing.  Who is not told, because its ring is full,
+ * hands over again. */
+VX6_NONNULL void exchange_parted(struct worker *w, unsigned from,
+				 struct net_frame *const f[], unsigned n);
+
 /* exchange_take takes at most RELAY_BURST things that `from` handed us;
  * what it says of links is done.  Returns how many there were. */
 struct exchange_in {

@@ -12,6 +12,7 @@
  *     HAND_UP     a cell for vx6d, whose ring the first worker has
  *     HAND_LINK   a link of ours has these addresses (relay_link_follow)
  *     HAND_SENT   what was sent on a link of the other's (relay_link_heard)
+ *     HAND_PARTED what you handed us to join has no such half (relay_parted)
  *
  * Cells are copied into the slot and out of it again: two passes over what
  * is in a cache anyway.  To lend the frame itself would save one of them,
@@ -39,15 +40,22 @@
 #define HAND_SLOTS 512u /* a power of two; of each ordered pair */
 #define HAND_KEEP  16u
 
-enum hand_kind { HAND_CELL = 1, HAND_JOIN, HAND_UP, HAND_LINK, HAND_SENT };
+enum hand_kind {
+	HAND_CELL = 1,
+	HAND_JOIN,
+	HAND_UP,
+	HAND_LINK,
+	HAND_SENT,
+	HAND_PARTED
+};
 
 struct VX6_ALIGNED(VX6_CACHELINE) hand_slot {
 	uint8_t kind; /* enum hand_kind */
 	uint16_t len; /* of data */
 	uint32_t link;
 	struct vx6_addr peer, self;
-	struct relay_sent sent; /* HAND_SENT */
-	uint8_t data[NET_FRAME_CAP];
+	struct relay_sent sent;      /* HAND_SENT */
+	uint8_t data[NET_FRAME_CAP]; /* HAND_PARTED: RELAY_AWAY bytes */
 };
 
 struct hand {

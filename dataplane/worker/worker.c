@@ -140,6 +140,9 @@ static unsigned take_handed(struct worker *w)
 		if (in.join_cnt > 0) {
 			relay_join(w->relay, in.join, in.join_cnt, w->now,
 				   &w->out);
+			if (vx6_unlikely(w->out.free_cnt > 0))
+				exchange_parted(w, k, w->out.free,
+						w->out.free_cnt);
 			deliver(w);
 		}
 		if (in.up_cnt > 0)

@@ -408,7 +408,7 @@ def meeting(backend):
     each = c.workers()
     assert all(w["handed"] >= 100 for w in each), each
     assert all(w["tx_cells"] >= 100 for w in each), each
-    # parted: what comes goes nowhere, and is counted
+    # parted: what comes goes nowhere, and is counted where it came
     c.ok(dp.UNSPLICE, struct.pack("@II", LEFT_IN, 0))
     for _ in range(10):
         m.send(False, b"nobody is there")
@@ -416,11 +416,18 @@ def meeting(backend):
     tap.equal(sum(c.stats()[0].values()), 10)
     tap.equal(m.splice(LEFT_IN, RIGHT_OUT), "OK")
     m.carry(20)
-    # and either half's end is the splice's
+    # and either half's end is the splice's: who opens hands one cell over in
+    # vain, hears so, and refuses the others where they came
     c.ok(dp.HALF_REMOVE, struct.pack("@II", 0, RIGHT_OUT))
     m.send(False, b"nobody is there")
-    until("one more", lambda: sum(c.stats()[0].values()) == 11)
+    until("one more", lambda: c.stats()[0]["NO_CIRCUIT"] == 1)
     tap.equal(c.dump_spliced()[LEFT_IN], 0)
+    c.stats()  # no worker does this in the turn of a dump
+    for _ in range(10):
+        m.send(False, b"nobody is there")
+    until("ten more", lambda: sum(c.stats()[0].values()) == 21)
+    drops, _ = c.stats()
+    tap.equal((drops["NO_CIRCUIT"], drops["NO_ROUTE"]), (1, 20))
     return m
 
 

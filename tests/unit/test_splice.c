@@ -526,8 +526,8 @@ static void joins_not(uint32_t from, uint32_t to)
 	assert_int_equal(one_drops(VX6_NO_CIRCUIT), before + 1);
 }
 
-/* The worker with the other half is not told when ours ends, and hands over
- * until it is: none of that may reach whoever has our place next. */
+/* The worker with the other half hears late that ours has ended, and hands
+ * over until then: none of that may reach whoever has our place next. */
 static void what_is_handed_over_ends_with_the_leg(void **state)
 {
 	struct leg *l = &leg[0];
@@ -562,6 +562,42 @@ static void what_is_handed_over_ends_with_the_leg(void **state)
 	joins_not(AWAY, to);
 }
 
+static void parted(uint32_t from, uint32_t to, uint32_t by)
+{
+	uint8_t away[RELAY_AWAY];
+
+	vx6_put32(away, from);
+	vx6_put32(away + 4, to);
+	relay_parted(node.relay, away, by);
+}
+
+/* Who opens is told that nobody seals; but not of any splice but that. */
+static void who_opens_is_told(void **state)
+{
+	static uint8_t p[VX6_CELL_MAX];
+	uint32_t f = leg[0].f.id;
+
+	(void)state;
+	add_leg(&leg[0]);
+	add_leg(&leg[1]);
+	assert_int_equal(relay_splice_across(node.relay, f, AWAY, 1), VX6_OK);
+	parted(f, AWAY + 1, 1);
+	parted(f, AWAY, 2);
+	parted(f ^ 0x100000, AWAY, 1);
+	parted(AWAY, f, 1);
+	parted(leg[0].b.id, AWAY, 1);
+	assert_int_equal(splice_of(f), AWAY);
+	parted(f, AWAY, 1);
+	assert_int_equal(splice_of(f), 0);
+	refused(p, cell_in(p, &leg[0], 0, 50), &leg[0], VX6_NO_ROUTE);
+	parted(f, AWAY, 1); /* is said once more, and once too often */
+	/* joined anew, here, while old news is on its way */
+	assert_int_equal(relay_splice(node.relay, f, leg[1].b.id), VX6_OK);
+	parted(f, leg[1].b.id, 1);
+	parted(f, AWAY, 1);
+	crosses(&leg[0], &leg[1], 1, 50);
+}
+
 #define J(f) cmocka_unit_test_setup_teardown(f, set_up_joined, one_close)
 #define S(f) cmocka_unit_test_setup_teardown(f, set_up, one_close)
 
@@ -580,6 +616,7 @@ int main(void)
 		J(ending_a_half_parts_them),
 		J(the_books_balance),
 		S(what_is_handed_over_ends_with_the_leg),
+		S(who_opens_is_told),
 	};
 
 	if (vx6_aead_start() != VX6_OK)

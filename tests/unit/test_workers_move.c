@@ -7,6 +7,9 @@
  *        ^                                            | rings   |
  *        +------------- what each sent <--------------+---------+
  *
+ * And a splice between two of them whose sealing leg ends: a turn of each at
+ * a time.
+ *
  * The laws are those of tests/support/moves.h; the ports are two rings in
  * memory each, so that which worker sent a cell is seen.  On real queues:
  * test_workers_veth. */
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/clock.h"
 #include "tests/support/moves.h"
 
 struct feed { /* a port whose wire is another thread */
@@ -186,10 +190,118 @@ static void queues_move_under_load(void **state)
 		      (unsigned long long)sum.drop[VX6_AGAIN]);
 }
 
+/* ---- a splice that is no more ---- */
+
+static struct moves_flow *apart(void)
+{
+	for (unsigned i = 0; i < MOVES_FLOWS; i++) {
+		struct moves_flow *f = &m->flow[i];
+
+		if (f->kind == CROSSES &&
+		    relay_owner(MOVES_WORKERS, f->in) !=
+			    relay_owner(MOVES_WORKERS, f->out))
+			return f;
+	}
+	fail_msg("no splice whose legs are two workers'");
+	return NULL;
+}
+
+static void turn(unsigned k)
+{
+	(void)worker_turn(m->worker[k], vx6_now_ns());
+	(void)drain();
+}
+
+static void command(unsigned k, const struct abi_msg *what)
+{
+	struct abi_msg *cmd = queue_room(&m->worker[k]->cmd);
+	const struct abi_msg *ans;
+
+	assert_non_null(cmd);
+	*cmd = *what;
+	queue_push(&m->worker[k]->cmd);
+	turn(k);
+	ans = queue_peek(&m->worker[k]->ans);
+	assert_non_null(ans);
+	assert_int_equal(ans->status, VX6_OK);
+	queue_pop(&m->worker[k]->ans);
+}
+
+/* Feeds n cells of a flow to who opens them. */
+static void feed_some(struct moves_flow *f, unsigned n)
+{
+	uint8_t p[VX6_CELL_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = moves_make(f, m->fed + 1, p);
+
+		put(relay_owner(MOVES_WORKERS, f->in), f->in, p, len);
+	}
+}
+
+/* The leg that seals ends, by itself or with its link: who opens for it
+ * hears so by the first cells that it hands over, and hands over no more.
+ * No thread runs, so each turn is one that the test has made. */
+static void leg_ends(struct moves_flow *f, const struct abi_msg *how)
+{
+	unsigned from = relay_owner(MOVES_WORKERS, f->in);
+	unsigned to = relay_owner(MOVES_WORKERS, f->out);
+	const uint64_t *opens = m->relay[from].n.drop;
+	const uint64_t *seals = m->relay[to].n.drop;
+
+	feed_some(f, 5);
+	turn(from);
+	turn(to);
+	assert_int_equal(m->got, 5);
+	assert_int_equal(m->worker[from]->handed, 5);
+	command(to, how);
+	feed_some(f, 40);
+	turn(from);
+	assert_int_equal(m->worker[from]->handed, 45); /* it cannot know */
+	turn(to);
+	assert_int_equal(seals[VX6_NO_CIRCUIT], 40);
+	turn(from);
+	feed_some(f, 40);
+	turn(from);
+	turn(to);
+	assert_int_equal(m->worker[from]->handed, 45);
+	assert_int_equal(seals[VX6_NO_CIRCUIT], 40);
+	assert_int_equal(opens[VX6_NO_ROUTE], 40);
+	assert_int_equal(m->got, 5);
+}
+
+static void a_leg_that_ends_is_told(void **state)
+{
+	struct moves_flow *f = apart();
+	const struct abi_msg how = { .version = ABI_VERSION,
+				     .type = ABI_HALF_REMOVE,
+				     .seq = 1,
+				     .u.ref.id = f->second.id };
+
+	(void)state;
+	leg_ends(f, &how);
+}
+
+static void a_leg_whose_link_ends_is_told(void **state)
+{
+	struct moves_flow *f = apart();
+	const struct abi_msg how = { .version = ABI_VERSION,
+				     .type = ABI_LINK_REMOVE,
+				     .seq = 1,
+				     .u.ref.index = f->out };
+
+	(void)state;
+	leg_ends(f, &how);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(queues_move_under_load,
+						open_all, close_all),
+		cmocka_unit_test_setup_teardown(a_leg_that_ends_is_told,
+						open_all, close_all),
+		cmocka_unit_test_setup_teardown(a_leg_whose_link_ends_is_told,
 						open_all, close_all),
 	};
 
