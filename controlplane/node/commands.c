@@ -770,12 +770,13 @@ static json_t *json_own(const struct node *n)
 		sum.tx_bytes += k->tx_bytes;
 	}
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:I, s:I}",
+		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, "
+		"s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
 		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
 		"tx_bytes", (json_int_t)sum.tx_bytes, "drops",
 		dpjson_drops(drop), "strange", (json_int_t)s->udp_strange,
+		"quic_replayed", (json_int_t)s->quic_drop[VX6_REPLAYED],
 		"creates_in", (json_int_t)s->create_in, "creates_ok",
 		(json_int_t)s->create_ok, "creates_refused",
 		(json_int_t)s->create_refused, "creates", json_creates(n),

@@ -477,7 +477,7 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 	pto = ngtcp2_conn_get_pto(c->q);
 	stops.cnt = 0;
 	c->stops = &stops;
-	c->opened = c->forged = false;
+	c->fresh = c->replayed = c->forged = false;
 	quic_conn_enter(c);
 	int r = ngtcp2_conn_read_pkt(c->q, &ps.path, &pi, data, len,
 				     c->ep->now_ns);
@@ -493,7 +493,9 @@ enum vx6_status quic_conn_receive(struct quic_conn *c,
 	follow(c, pto);
 	quic_mark_dirty(c);
 	quic_touch(c);
-	return c->forged && !c->opened ? VX6_BAD_TAG : VX6_OK;
+	if (c->fresh || (!c->replayed && !c->forged))
+		return VX6_OK;
+	return c->replayed ? VX6_REPLAYED : VX6_BAD_TAG;
 }
 
 uint64_t quic_conn_due(const struct quic_conn *c)

@@ -9,12 +9,15 @@
 #include "controlplane/session/internal.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/wire/window.h"
 
 struct sealer {
 	struct quic_aead *aead;
 	struct quic_conn *conn;
 	bool app;      /* 1-RTT packets */
+	bool heard;    /* one has come, and seen counts from there */
 	uint64_t next; /* above the highest packet number that came */
+	struct vx6_window seen;
 	uint8_t iv[QUIC_IV_LEN];
 };
 
@@ -65,12 +68,25 @@ int quic_crypto_seal(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	return 0;
 }
 
+/* ngtcp2 throws away what it has had before, and does not say so; but a
+ * packet comes by here first, and with its number.  Numbers go on from key to
+ * key, so where a key's begin is known when its first one comes. */
+static void note_twins(struct sealer *s, uint64_t pkt)
+{
+	if (!s->heard)
+		vx6_window_init(&s->seen,
+				pkt > VX6_WINDOW ? pkt - VX6_WINDOW : 0);
+	s->heard = true;
+	if (vx6_window_record(&s->seen, pkt) == VX6_REPLAYED)
+		s->conn->replayed = true;
+	else
+		s->conn->fresh = true;
+}
+
 /* A replayed packet authenticates too, and must not look like a sign of
  * life: only a higher packet number is one. */
-static void note_heard(struct sealer *s, const uint8_t *nonce)
+static void note_heard(struct sealer *s, uint64_t pkt)
 {
-	uint64_t pkt = packet_number(s, nonce);
-
 	if (s->app && pkt < s->next)
 		return;
 	s->next = pkt + 1;
@@ -93,8 +109,8 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 		s->conn->forged = true;
 		return NGTCP2_ERR_DECRYPT;
 	}
-	s->conn->opened = true;
-	note_heard(s, nonce);
+	note_twins(s, packet_number(s, nonce));
+	note_heard(s, packet_number(s, nonce));
 	if (s->app && !quic_frames_in(&s->conn->watch, s->conn->stops, dest,
 				      len - QUIC_TAG_LEN)) {
 		s->conn->hoards = true;

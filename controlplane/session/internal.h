@@ -137,7 +137,8 @@ struct quic_conn {
 	/* packets */
 	struct quic_cidwatch watch;
 	struct quic_stops *stops; /* of the datagram being read, */
-	bool opened, forged;      /* a packet of which was, or was not, ours */
+	bool fresh, replayed;     /* a packet of which was ours, for the */
+	bool forged;              /* first time or again; or was not ours */
 	uint8_t tx_iv[QUIC_IV_LEN];
 	uint64_t last_rx_ns, unanswered_ns;
 	uint64_t rx_bytes, tx_bytes, sent_packets, lost_packets;

@@ -157,7 +157,8 @@ VX6_NONNULL void quic_shut(struct quic_endpoint *ep, uint64_t now_ns);
 /* quic_read takes one datagram that arrived on path; data may be changed.
  * DROP and SHED statuses are for counting.  VX6_NO_CIRCUIT: no connection
  * knows it and it opens none.  VX6_BAD_TAG: it names one, and its peer did
- * not send it, or somebody changed it. */
+ * not send it, or somebody changed it.  VX6_REPLAYED: its peer sent it, and
+ * all of it had come before, or is older than a window tells. */
 VX6_NONNULL enum vx6_status quic_read(struct quic_endpoint *ep,
 				      const struct quic_path *path,
 				      unsigned ecn, uint8_t *data, size_t len,

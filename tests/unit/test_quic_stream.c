@@ -686,10 +686,75 @@ static void a_replay_is_no_sign_of_life(void **state)
 	quic_stats(p.end[0].conn, &before);
 	pipes_path(&path, 0, 0);
 	memcpy(copy, kept, kept_len);
-	quic_read(p.end[0].ep, &path, 0, copy, kept_len, p.now_ns);
+	assert_int_equal(
+		quic_read(p.end[0].ep, &path, 0, copy, kept_len, p.now_ns),
+		VX6_REPLAYED);
 	quic_stats(p.end[0].conn, &after);
 	assert_true(after.rx_bytes > before.rx_bytes);
 	assert_int_equal(after.last_rx_ns, before.last_rx_ns);
+	done();
+}
+
+#define HEARD 64u /* the last ones: what QUIC's short numbers still name */
+
+static struct heard {
+	uint8_t data[1500];
+	size_t len;
+} heard[HEARD];
+static unsigned heard_cnt, told[VX6_STATUS_CNT];
+
+static enum vx6_status hear(unsigned no, uint8_t change)
+{
+	const struct heard *h = &heard[no % HEARD];
+	struct quic_path path;
+	uint8_t copy[1500];
+
+	pipes_path(&path, 0, 0);
+	memcpy(copy, h->data, h->len);
+	copy[h->len - 1] ^= change;
+	return quic_read(p.end[0].ep, &path, 0, copy, h->len, p.now_ns);
+}
+
+/* Every fifth is overtaken by the four that follow. */
+static bool overtake(struct pair *pr, unsigned to, unsigned leg, uint8_t *data,
+		     size_t *len)
+{
+	struct heard *h = &heard[heard_cnt % HEARD];
+
+	(void)leg;
+	if (to != 0 || pr->end[0].ready_cnt == 0)
+		return true;
+	memcpy(h->data, data, *len);
+	h->len = *len;
+	if (heard_cnt++ % 5 == 0)
+		return false;
+	if (heard_cnt % 5 == 0)
+		told[hear(heard_cnt - 5, 0)]++;
+	return true;
+}
+
+/* What comes twice is told, each time; what comes late is not that, and what
+ * was changed is something else. */
+static void twins_are_told(void **state)
+{
+	(void)state;
+	heard_cnt = 0;
+	memset(told, 0, sizeof(told));
+	begin(NULL, NULL);
+	p.tamper = overtake;
+	end[1].echo = true;
+	end[1].total[0] = 1000000;
+	open_stream(0, 1000000);
+	pair_run(&p, 10 * VX6_SEC);
+	assert_true(heard_cnt > 4 * HEARD);
+	assert_int_equal(told[VX6_OK], heard_cnt / 5);
+	while (heard_cnt % 5 != 0) /* the last one is still to come */
+		heard_cnt--;
+	for (unsigned n = 0; n < 2; n++)
+		for (unsigned i = 1; i < HEARD - 4; i++)
+			assert_int_equal(hear(heard_cnt - i, 0), VX6_REPLAYED);
+	for (unsigned i = 1; i < HEARD - 4; i++)
+		assert_int_equal(hear(heard_cnt - i, 1), VX6_BAD_TAG);
 	done();
 }
 
@@ -771,6 +836,7 @@ int main(void)
 		cmocka_unit_test(path_mtu),
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(a_replay_is_no_sign_of_life),
+		cmocka_unit_test(twins_are_told),
 		cmocka_unit_test(anything_inside_an_event),
 	};
 
