@@ -27,25 +27,19 @@ static bool same(const struct vx6_window *a, const struct vx6_window *b)
 	       memcmp(&a->ring, &b->ring, sizeof(a->ring)) == 0;
 }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void set_up(void)
 {
 	struct vx6_hop_keys keys[HOPS];
 	struct vx6_hop_status status[HOPS] = { 0 };
 
-	must(vx6_aead_start() == VX6_OK);
+	MUST(vx6_aead_start() == VX6_OK);
 	memset(keys, 0x5a, sizeof(keys));
 	for (unsigned i = 0; i < HOPS; i++) {
 		keys[i].k_b[0] = (uint8_t)i;
 		keys[i].start_f = keys[i].start_b = 0x10000u + i;
 		status[i].suite = (uint8_t)(1 + i % 2);
 	}
-	must(vx6_leg_init(&pristine, keys, status, HOPS) == VX6_OK);
+	MUST(vx6_leg_init(&pristine, keys, status, HOPS) == VX6_OK);
 	vx6_aes_init(&link_key, (const uint8_t *)"a link's own key", 16);
 	ready = true;
 }
@@ -58,15 +52,15 @@ static void to_origin(uint8_t *p, size_t size, bool honest)
 
 	leg = pristine;
 	st = vx6_leg_open(&leg, p, size, &out);
-	must(vx6_status_owed(st) == VX6_OWE_NONE ||
+	MUST(vx6_status_owed(st) == VX6_OWE_NONE ||
 	     vx6_status_owed(st) == VX6_OWE_DROP);
 	if (!honest) {
-		must(st != VX6_OK);
+		MUST(st != VX6_OK);
 		for (unsigned i = 0; i < HOPS; i++)
-			must(same(&leg.hop[i].back, &pristine.hop[i].back));
+			MUST(same(&leg.hop[i].back, &pristine.hop[i].back));
 	}
 	if (st == VX6_OK)
-		must(out.plain >= p + 16 && out.plain + out.len <= p + size &&
+		MUST(out.plain >= p + 16 && out.plain + out.len <= p + size &&
 		     out.from < HOPS && out.kind >= VX6_KIND_DATA &&
 		     out.kind <= VX6_KIND_DROP);
 }
@@ -78,14 +72,14 @@ static void from_wire(uint8_t *p, size_t size, bool protected)
 
 	if (vx6_cell_link(p, size, &link) != VX6_OK)
 		return;
-	must(size >= VX6_CELL_MIN && size <= VX6_CELL_MAX && link <= 0xffffff);
+	MUST(size >= VX6_CELL_MIN && size <= VX6_CELL_MAX && link <= 0xffffff);
 	if (protected)
 		vx6_cell_unprotect(&link_key, p);
 	if (vx6_cell_parse(&c, p, size) != VX6_OK)
 		return;
-	must(c.link == link && VX6_CELL_HDR + (size_t)c.len <= size);
-	must((c.circ == 0) == (c.kind == VX6_KIND_PROBE));
-	must(!(vx6_cell_fits(0, size, c.len) &&
+	MUST(c.link == link && VX6_CELL_HDR + (size_t)c.len <= size);
+	MUST((c.circ == 0) == (c.kind == VX6_KIND_PROBE));
+	MUST(!(vx6_cell_fits(0, size, c.len) &&
 	       size != VX6_CELL_HDR + (size_t)c.len));
 	to_origin(p, size, false);
 }
@@ -126,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	}
 	p = malloc(len); /* so that one byte too far is seen */
-	must(p != NULL);
+	MUST(p != NULL);
 	memcpy(p, data + 1, len - 1);
 	from_wire(p, len - 1, data[0] == 0);
 	free(p);

@@ -32,12 +32,6 @@ static struct {
 	uint8_t onion[VX6_ONION_LEN], reply[VX6_REPLY_LEN];
 } good;
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static enum vx6_status open_at(unsigned i, const uint8_t *onion,
 			       struct vx6_create_relay *r, struct vx6_slot *s,
 			       uint8_t next[VX6_ONION_LEN])
@@ -46,9 +40,9 @@ static enum vx6_status open_at(unsigned i, const uint8_t *onion,
 		vx6_create_open(r, s, next, onion, good.hop[i].node_id,
 				good.secret[i], good.hop[i].onion_public, NOW);
 
-	must(vx6_status_owed(st) != VX6_OWE_BOOT);
+	MUST(vx6_status_owed(st) != VX6_OWE_BOOT);
 	if (st != VX6_OK)
-		must(sodium_is_zero((const uint8_t *)r, sizeof(*r)) == 1);
+		MUST(sodium_is_zero((const uint8_t *)r, sizeof(*r)) == 1);
 	return st;
 }
 
@@ -57,7 +51,7 @@ static void set_up(void)
 	uint8_t onion[VX6_ONION_LEN], next[VX6_ONION_LEN], tail[448] = { 7 };
 	struct vx6_slot s;
 
-	must(sodium_init() >= 0);
+	MUST(sodium_init() >= 0);
 	memset(&good.rnd, 0x31, sizeof(good.rnd));
 	for (unsigned i = 0; i < HOPS; i++) {
 		struct vx6_create_hop *h = &good.hop[i];
@@ -70,13 +64,13 @@ static void set_up(void)
 		h->role = i + 1 == HOPS ? VX6_ROLE_END : VX6_ROLE_RELAY;
 		h->suite = 1;
 	}
-	must(vx6_create_build(good.onion, &good.origin, good.hop, HOPS, NULL, 0,
+	MUST(vx6_create_build(good.onion, &good.origin, good.hop, HOPS, NULL, 0,
 			      &good.rnd) == VX6_OK);
 	memcpy(onion, good.onion, sizeof(onion));
 	for (unsigned i = 0; i < HOPS; i++) {
-		must(open_at(i, onion, &good.relay[i], &s, next) == VX6_OK);
+		MUST(open_at(i, onion, &good.relay[i], &s, next) == VX6_OK);
 		memcpy(onion, next, sizeof(onion));
-		must(vx6_create_accept(&good.relay[i], good.rnd.e[i]) ==
+		MUST(vx6_create_accept(&good.relay[i], good.rnd.e[i]) ==
 		     VX6_OK);
 	}
 	for (unsigned i = HOPS; i-- > 0;) {
@@ -98,11 +92,11 @@ static void check_slot(const struct vx6_slot *s)
 {
 	bool terminal = vx6_slot_is_terminal(s);
 
-	must(s->role >= VX6_ROLE_RELAY && s->role <= VX6_ROLE_DHT);
-	must((s->role == VX6_ROLE_RELAY) != terminal);
-	must(vx6_cell_size_ok(s->cell_size));
-	must(s->early_len <= (terminal ? VX6_EARLY_MAX : 0));
-	must(s->expires >= NOW && s->expires - NOW <= VX6_EXPIRES_MAX);
+	MUST(s->role >= VX6_ROLE_RELAY && s->role <= VX6_ROLE_DHT);
+	MUST((s->role == VX6_ROLE_RELAY) != terminal);
+	MUST(vx6_cell_size_ok(s->cell_size));
+	MUST(s->early_len <= (terminal ? VX6_EARLY_MAX : 0));
+	MUST(s->expires >= NOW && s->expires - NOW <= VX6_EXPIRES_MAX);
 }
 
 static void any_onion(const uint8_t *data, size_t len)
@@ -112,7 +106,7 @@ static void any_onion(const uint8_t *data, size_t len)
 	struct vx6_slot s;
 
 	memcpy(onion, data, len < sizeof(onion) ? len : sizeof(onion));
-	must(open_at(0, onion, &r, &s, next) != VX6_OK ||
+	MUST(open_at(0, onion, &r, &s, next) != VX6_OK ||
 	     memcmp(onion, good.onion, sizeof(onion)) == 0);
 }
 
@@ -125,7 +119,7 @@ static void edited_onion(const uint8_t *data, size_t len)
 	memcpy(onion, good.onion, sizeof(onion));
 	edit(onion, sizeof(onion), data, len);
 	bool same = memcmp(onion, good.onion, sizeof(onion)) == 0;
-	must((open_at(0, onion, &r, &s, next) == VX6_OK) == same);
+	MUST((open_at(0, onion, &r, &s, next) == VX6_OK) == same);
 }
 
 static void any_slot(const uint8_t *data, size_t len)
@@ -142,7 +136,7 @@ static void any_slot(const uint8_t *data, size_t len)
 		memcpy(m + SLOTS_LEN, data + TEXT_LEN,
 		       len - TEXT_LEN < BODY_LEN ? len - TEXT_LEN : BODY_LEN);
 	crypto_scalarmult_base(m, good.rnd.e[0]);
-	must(vx6_dh(ss1, good.rnd.e[0], good.hop[0].onion_public) == VX6_OK);
+	MUST(vx6_dh(ss1, good.rnd.e[0], good.hop[0].onion_public) == VX6_OK);
 	vx6_create_part1(&k, h1, ss1, good.hop[0].node_id,
 			 good.hop[0].onion_public, m);
 	vx6_stream_xor(m + SLOTS_LEN, BODY_LEN, k.kr, SLOTS_LEN);
@@ -151,7 +145,7 @@ static void any_slot(const uint8_t *data, size_t len)
 		return;
 	check_slot(&s);
 	vx6_slot_emit(next, &s);
-	must(memcmp(next, text, TEXT_LEN) == 0);
+	MUST(memcmp(next, text, TEXT_LEN) == 0);
 }
 
 static enum vx6_status open_reply(const uint8_t *reply, unsigned *got)
@@ -161,10 +155,10 @@ static enum vx6_status open_reply(const uint8_t *reply, unsigned *got)
 	enum vx6_status st = vx6_created_open(&good.origin, reply, keys, status,
 					      got);
 
-	must(vx6_status_owed(st) != VX6_OWE_BOOT && *got <= HOPS);
-	must((st == VX6_OK) <= (*got == HOPS));
+	MUST(vx6_status_owed(st) != VX6_OWE_BOOT && *got <= HOPS);
+	MUST((st == VX6_OK) <= (*got == HOPS));
 	for (unsigned i = 0; i < *got; i++)
-		must(status[i].code < VX6_CREATED_CODE_CNT);
+		MUST(status[i].code < VX6_CREATED_CODE_CNT);
 	return st;
 }
 
@@ -176,7 +170,7 @@ static void edited_reply(const uint8_t *data, size_t len)
 	memcpy(reply, good.reply, sizeof(reply));
 	edit(reply, sizeof(reply), data, len);
 	bool same = memcmp(reply, good.reply, HOPS * ANSWER_LEN) == 0;
-	must((open_reply(reply, &got) == VX6_OK) == same);
+	MUST((open_reply(reply, &got) == VX6_OK) == same);
 }
 
 static void any_status(const uint8_t *data, size_t len)
@@ -191,7 +185,7 @@ static void any_status(const uint8_t *data, size_t len)
 		memcpy(reply + ANSWER_LEN, data + STATUS_LEN,
 		       len - STATUS_LEN < REPLY_REST ? len - STATUS_LEN
 						     : REPLY_REST);
-	must(open_reply(reply, &got) != VX6_OK);
+	MUST(open_reply(reply, &got) != VX6_OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

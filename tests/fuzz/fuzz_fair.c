@@ -30,12 +30,6 @@
 #define FRAMES  (WORKERS * (HELD + FAIR_IN))
 #define LEN_MIN 64u
 #define LEN_MAX 1472u
-#define MUST(c) must(c, __LINE__)
-
-struct input {
-	const uint8_t *p;
-	size_t len;
-};
 
 static struct {
 	struct fair q[WORKERS];
@@ -56,23 +50,6 @@ static struct {
 	uint32_t old[HALVES]; /* of those before, what is there still */
 	uint32_t stamp[HALVES], expect[HALVES]; /* the order of each */
 } t;
-
-static void must(bool good, int line)
-{
-	if (good)
-		return;
-	fprintf(stderr, "fuzz_fair.c:%d\n", line);
-	abort();
-}
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	for (; n > 0 && in->len > 0; n--, in->p++, in->len--)
-		v = v << 8 | *in->p;
-	return v;
-}
 
 /* ---- what may have gone ---- */
 
@@ -232,13 +209,13 @@ static void call(unsigned w, struct net_frame *const f[], unsigned n,
 
 /* ---- operations ---- */
 
-static void cells(struct input *in)
+static void cells(struct fuzz_input *in)
 {
-	unsigned how = (unsigned)take(in, 1), w = how & 1;
+	unsigned how = (unsigned)fuzz_take(in, 1), w = how & 1;
 	unsigned n = (how >> 1) % (FAIR_IN + 1);
-	unsigned half = (unsigned)take(in, 1);
-	uint32_t len = (uint32_t)take(in, 2);
-	uint32_t room = (uint32_t)take(in, 1);
+	unsigned half = (unsigned)fuzz_take(in, 1);
+	uint32_t len = (uint32_t)fuzz_take(in, 2);
+	uint32_t room = (uint32_t)fuzz_take(in, 1);
 	struct net_frame *f[FAIR_IN];
 
 	for (unsigned i = 0; i < n; i++) {
@@ -262,9 +239,9 @@ static void cells(struct input *in)
 }
 
 /* A byte chooses from 1 byte/s to the most there is, or none. */
-static uint64_t scaled(struct input *in, uint64_t least, uint64_t most)
+static uint64_t scaled(struct fuzz_input *in, uint64_t least, uint64_t most)
 {
-	uint64_t v = take(in, 1), n;
+	uint64_t v = fuzz_take(in, 1), n;
 
 	if (v % 4 == 0)
 		return 0;
@@ -272,7 +249,7 @@ static uint64_t scaled(struct input *in, uint64_t least, uint64_t most)
 	return n < most ? n : most;
 }
 
-static void limits(struct input *in)
+static void limits(struct fuzz_input *in)
 {
 	t.limits = (struct abi_limits){
 		.circuit_rate = scaled(in, 0, ABI_RATE_MAX),
@@ -281,8 +258,8 @@ static void limits(struct input *in)
 		.link_burst = scaled(in, ABI_BURST_MIN, ABI_BURST_MAX),
 		.relay_rate = scaled(in, 0, ABI_RATE_MAX),
 		.relay_burst = scaled(in, ABI_BURST_MIN, ABI_BURST_MAX),
-		.queue = (uint32_t)take(in, 1),
-		.circuit_queue = (uint32_t)take(in, 1),
+		.queue = (uint32_t)fuzz_take(in, 1),
+		.circuit_queue = (uint32_t)fuzz_take(in, 1),
 	};
 	t.linked = t.linked || t.limits.link_rate != 0;
 	for (unsigned w = 0; w < WORKERS; w++)
@@ -357,13 +334,13 @@ static void begin(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct input in = { data, len };
+	struct fuzz_input in = { data, len };
 
 	begin();
 	while (in.len > 0) {
-		switch (take(&in, 1) % 4) {
+		switch (fuzz_take(&in, 1) % 4) {
 		case 0: cells(&in); break;
-		case 1: t.now += take(&in, 3) * VX6_US; break;
+		case 1: t.now += fuzz_take(&in, 3) * VX6_US; break;
 		case 2: limits(&in); break;
 		default: until_due(); break;
 		}

@@ -6,30 +6,17 @@
  * is, a bit later, just before due, at due), and how much later. */
 #include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "dataplane/base/clock.h"
 #include "dataplane/wire/create.h"
 #include "tests/support/sim_law.h"
-
-static uint64_t later(const struct hop *h, uint64_t now, const uint8_t *p)
-{
-	uint64_t due = hop_due(h);
-
-	switch (p[1] & 3) {
-	case 0: return now;
-	case 1: return now + p[2] * 100 * VX6_MS;
-	case 2: return due != VX6_NEVER && due > now ? due - 1 : now;
-	default: return due != VX6_NEVER && due > now ? due : now;
-	}
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct hop_times times = { .seek_ns = 2 * VX6_SEC,
 						.extend_ns = 10 * VX6_SEC,
 						.life_ns = 60 * VX6_SEC };
+	static const enum law_when how[4] = { LAW_NOW, LAW_LATER,
+					      LAW_BEFORE_DUE, LAW_AT_DUE };
 	uint64_t now = VX6_SEC;
 	struct law_hop l;
 
@@ -44,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct hop_out out;
 		enum vx6_status st;
 
-		ev.now_ns = now = later(&l.hop, now, data);
+		ev.now_ns = now = law_when(how[data[1] & 3], hop_due(&l.hop),
+					   now, data[2] * 100 * VX6_MS);
 		const char *broken = law_hop_step(&l, &ev, &out, &st);
 
 		if (broken || vx6_status_owed(st) == VX6_OWE_BOOT) {

@@ -40,18 +40,12 @@ static struct rig {
 } pristine, r;
 static bool ready;
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void set_up(void)
 {
 	struct vx6_hop_keys keys[HOPS];
 	struct vx6_hop_status status[HOPS] = { 0 };
 
-	must(vx6_aead_start() == VX6_OK);
+	MUST(vx6_aead_start() == VX6_OK);
 	memset(keys, 0x77, sizeof(keys));
 	for (unsigned i = 0; i < HOPS; i++) {
 		struct vx6_hop_keys *k = &keys[i];
@@ -60,14 +54,14 @@ static void set_up(void)
 		k->start_f = 1000 * i;
 		k->start_b = 5000 * i;
 		status[i].suite = (uint8_t)(1 + i % 2);
-		must(vx6_layer_init(&pristine.hop[i].fwd, status[i].suite,
+		MUST(vx6_layer_init(&pristine.hop[i].fwd, status[i].suite,
 				    k->k_f, k->iv_f) == VX6_OK);
-		must(vx6_layer_init(&pristine.hop[i].bwd, status[i].suite,
+		MUST(vx6_layer_init(&pristine.hop[i].bwd, status[i].suite,
 				    k->k_b, k->iv_b) == VX6_OK);
 		vx6_window_init(&pristine.hop[i].win, k->start_f);
 		pristine.hop[i].ctr_b = k->start_b;
 	}
-	must(vx6_leg_init(&pristine.leg, keys, status, HOPS) == VX6_OK);
+	MUST(vx6_leg_init(&pristine.leg, keys, status, HOPS) == VX6_OK);
 	ready = true;
 }
 
@@ -93,7 +87,7 @@ static void send_forward(unsigned hop, uint8_t size, uint8_t bits)
 	uint16_t len = 0;
 
 	memset(c->frame + VX6_LEG_FRONT, c->fill, c->len);
-	must(vx6_leg_seal(&r.leg, hop, (enum vx6_kind)c->kind, c->frame, c->len,
+	MUST(vx6_leg_seal(&r.leg, hop, (enum vx6_kind)c->kind, c->frame, c->len,
 			  &cell, &len) == VX6_OK);
 	c->at = (size_t)(cell - c->frame);
 	c->size = VX6_CELL_HDR + (size_t)len;
@@ -143,13 +137,13 @@ static bool deliver_forward(const struct flying *c)
 		if (vx6_window_fresh(&r.hop[i].win, ctr) != VX6_OK ||
 		    vx6_layer_open(&r.hop[i].fwd, h8, room, &len) != VX6_OK)
 			return false;
-		must(vx6_window_record(&r.hop[i].win, ctr) == VX6_OK);
-		must(vx6_h8_kind(h8) ==
+		MUST(vx6_window_record(&r.hop[i].win, ctr) == VX6_OK);
+		MUST(vx6_h8_kind(h8) ==
 		     (i == c->hop ? c->kind : VX6_KIND_DATA));
 		h8 += 8;
 		room = len;
 	}
-	must(len == c->len && all_are(h8, len, c->fill));
+	MUST(len == c->len && all_are(h8, len, c->fill));
 	return true;
 }
 
@@ -161,8 +155,8 @@ static bool deliver_backward(const struct flying *c)
 	memcpy(frame, c->frame, sizeof(frame));
 	if (vx6_leg_open(&r.leg, frame + c->at, c->size, &out) != VX6_OK)
 		return false;
-	must(out.from == c->hop && out.kind == c->kind && out.len == c->len);
-	must(all_are(out.plain, out.len, c->fill));
+	MUST(out.from == c->hop && out.kind == c->kind && out.len == c->len);
+	MUST(all_are(out.plain, out.len, c->fill));
 	return true;
 }
 
@@ -173,7 +167,7 @@ static void deliver(struct flying *c, bool forward)
 	if (!c->used)
 		return;
 	ok = forward ? deliver_forward(c) : deliver_backward(c);
-	must(ok == (!c->broken && !c->taken));
+	MUST(ok == (!c->broken && !c->taken));
 	if (ok)
 		c->taken = true;
 }

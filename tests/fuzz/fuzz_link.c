@@ -15,26 +15,12 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/wire/link.h"
 
-struct input {
-	const uint8_t *p;
-	size_t len;
-};
-
 static struct vx6_link l;
 static struct vx6_aead seal;
 static struct vx6_rand rnd;
 static struct vx6_link_out out;
 static uint64_t now, sealed;
 static uint8_t cell[VX6_CELL_MAX];
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	for (; n > 0 && in->len > 0; n--, in->p++, in->len--)
-		v = v << 8 | *in->p;
-	return v;
-}
 
 static struct vx6_addr address(unsigned which)
 {
@@ -75,9 +61,9 @@ static void arrives(size_t size, unsigned which)
 	judge(&from, size);
 }
 
-static void anything(struct input *in)
+static void anything(struct fuzz_input *in)
 {
-	size_t size = take(in, 2) % (VX6_CELL_MAX + 1);
+	size_t size = fuzz_take(in, 2) % (VX6_CELL_MAX + 1);
 	size_t n = size < in->len ? size : in->len;
 
 	memset(cell, 0, sizeof(cell));
@@ -86,66 +72,66 @@ static void anything(struct input *in)
 	in->p += n;
 	in->len -= n;
 	if (size >= VX6_CELL_MIN)
-		arrives(size, (unsigned)take(in, 1));
+		arrives(size, (unsigned)fuzz_take(in, 1));
 }
 
 /* A probe of the peer, who has the key and need not be honest. */
-static void authentic(struct input *in)
+static void authentic(struct fuzz_input *in)
 {
-	uint64_t ctr = take(in, 4);
-	size_t text = take(in, 2) % 1441, at = take(in, 2);
+	uint64_t ctr = fuzz_take(in, 4);
+	size_t text = fuzz_take(in, 2) % 1441, at = fuzz_take(in, 2);
 	uint8_t nonce[VX6_NONCE_LEN] = { 0 };
 
 	memset(cell, 0, sizeof(cell));
 	vx6_cell_put(cell, l.index, 0);
 	vx6_h8_put(cell + 8, ctr, VX6_KIND_PROBE, text + 16);
-	cell[16] = (uint8_t)take(in, 1);
-	vx6_put16(cell + 18, (uint16_t)take(in, 2));
-	switch (take(in, 1) % 4) { /* a token that it was told, or not */
+	cell[16] = (uint8_t)fuzz_take(in, 1);
+	vx6_put16(cell + 18, (uint16_t)fuzz_take(in, 2));
+	switch (fuzz_take(in, 1) % 4) { /* a token that it was told, or not */
 	case 0: vx6_put64(cell + 20, l.ask[l.ask_at].token); break;
 	case 1: vx6_put64(cell + 20, l.test.token); break;
 	case 2: vx6_put64(cell + 20, l.candidate_token); break;
-	default: vx6_put64(cell + 20, take(in, 8)); break;
+	default: vx6_put64(cell + 20, fuzz_take(in, 8)); break;
 	}
-	cell[16 + at % 1441] |= (uint8_t)take(in, 1);
+	cell[16 + at % 1441] |= (uint8_t)fuzz_take(in, 1);
 	vx6_put48(nonce + 6, ctr);
 	vx6_aead_seal(&seal, nonce, cell + 8, 8, cell + 16, cell + 16, text);
 	if (16 + text + 16 >= VX6_CELL_MIN)
-		arrives(32 + text, (unsigned)take(in, 1));
+		arrives(32 + text, (unsigned)fuzz_take(in, 1));
 }
 
-static void time_passes(struct input *in)
+static void time_passes(struct fuzz_input *in)
 {
 	uint64_t due = vx6_link_due(&l);
 
-	if (take(in, 1) % 2 == 0 && due != VX6_NEVER)
+	if (fuzz_take(in, 1) % 2 == 0 && due != VX6_NEVER)
 		now = due > now ? due : now;
 	else
-		now += take(in, 3) * VX6_MS;
+		now += fuzz_take(in, 3) * VX6_MS;
 	for (unsigned i = 0; vx6_link_due(&l) <= now; i++) {
 		if (i == 8)
 			abort();
 		vx6_link_tick(&l, now, &rnd, &out);
 		judge(NULL, 0);
 	}
-	if (take(in, 1) % 4 == 0)
+	if (fuzz_take(in, 1) % 4 == 0)
 		l.cell_tx_ns = now;
-	if (take(in, 1) % 8 == 0)
+	if (fuzz_take(in, 1) % 8 == 0)
 		l.cell_rx_ns = now;
 }
 
-static void begin(struct input *in)
+static void begin(struct fuzz_input *in)
 {
 	struct vx6_link_setup s = { .index = 1, .peer_index = 2 };
 	uint8_t seed[32] = { 5 };
-	unsigned how = (unsigned)take(in, 1);
+	unsigned how = (unsigned)fuzz_take(in, 1);
 
 	memset(&s.keys, 0x11, sizeof(s.keys));
-	s.u = (uint16_t)(70 + take(in, 2) % 1403);
+	s.u = (uint16_t)(70 + fuzz_take(in, 2) % 1403);
 	s.behind_nat = how & 1;
 	if (how & 2)
 		s.peer = address(0);
-	s.ask_ns = take(in, 2) * VX6_MS * 10;
+	s.ask_ns = fuzz_take(in, 2) * VX6_MS * 10;
 	now = VX6_SEC;
 	sealed = 0;
 	vx6_rand_seed(&rnd, seed);
@@ -158,14 +144,14 @@ static void begin(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static bool started;
-	struct input in = { data, len };
+	struct fuzz_input in = { data, len };
 
 	if (!started && (sodium_init() < 0 || vx6_aead_start() != VX6_OK))
 		abort();
 	started = true;
 	begin(&in);
 	while (in.len > 0) {
-		unsigned what = (unsigned)take(&in, 1);
+		unsigned what = (unsigned)fuzz_take(&in, 1);
 
 		if (what % 4 == 0)
 			anything(&in);

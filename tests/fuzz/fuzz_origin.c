@@ -7,23 +7,8 @@
  * hop, how much later, and the code. */
 #include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "dataplane/base/clock.h"
 #include "tests/support/sim_law.h"
-
-static uint64_t later(const struct origin *o, uint64_t now, const uint8_t *p)
-{
-	uint64_t due = origin_due(o);
-
-	switch (p[1] & 3) {
-	case 0: return now;
-	case 1: return now + p[2] * 100 * VX6_MS;
-	case 2: return due != VX6_NEVER && due > now ? due - 1 : now;
-	default: return due != VX6_NEVER && due > now ? due : now;
-	}
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -31,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 						   .per_hop_ns = 2 * VX6_SEC,
 						   .whole_ns = 10 * VX6_SEC,
 						   .life_ns = 60 * VX6_SEC };
+	static const enum law_when how[4] = { LAW_NOW, LAW_LATER,
+					      LAW_BEFORE_DUE, LAW_AT_DUE };
 	uint64_t now = VX6_SEC;
 	struct law_origin l;
 
@@ -45,7 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct origin_out out;
 		enum vx6_status st;
 
-		ev.now_ns = now = later(&l.origin, now, data);
+		ev.now_ns = now = law_when(how[data[1] & 3],
+					   origin_due(&l.origin), now,
+					   data[2] * 100 * VX6_MS);
 		const char *broken = law_origin_step(&l, &ev, &out, &st);
 
 		if (broken || vx6_status_owed(st) == VX6_OWE_BOOT) {

@@ -10,12 +10,6 @@
 #include "dataplane/port/packet.h"
 #include "tests/fuzz/fuzz.h"
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct packet p, again;
@@ -23,15 +17,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len > UINT16_MAX || packet_read(&p, data, len) != VX6_OK)
 		return 0;
-	must(p.at >= PACKET_HDR_V4 && (size_t)p.at + p.len <= len);
-	must(p.ecn <= 3 && p.from.zero == 0 && p.to.zero == 0);
+	MUST(p.at >= PACKET_HDR_V4 && (size_t)p.at + p.len <= len);
+	MUST(p.ecn <= 3 && p.from.zero == 0 && p.to.zero == 0);
 	longer = malloc(len + 64);
-	must(longer != NULL);
+	MUST(longer != NULL);
 	memcpy(longer, data, len);
 	memset(longer + len, 0x5a, 64);
-	must(packet_read(&again, longer, len + 64) == VX6_OK);
-	must(again.at == p.at && again.len == p.len);
-	must(vx6_addr_eq(&again.from, &p.from) &&
+	MUST(packet_read(&again, longer, len + 64) == VX6_OK);
+	MUST(again.at == p.at && again.len == p.len);
+	MUST(vx6_addr_eq(&again.from, &p.from) &&
 	     vx6_addr_eq(&again.to, &p.to));
 	free(longer);
 	return 0;

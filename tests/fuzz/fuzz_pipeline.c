@@ -25,7 +25,6 @@
 #include "tests/support/dp_kit.h"
 
 #define COUNTERS 65536u
-#define MUST(c)  must(c, __LINE__)
 
 enum { FWD, BWD, FWD_SIZED, BWD_SIZED, TERMINAL, WAY_BACK, LOCAL, HALVES };
 
@@ -85,28 +84,6 @@ static struct dp_up up[RELAY_BURST];
 static unsigned sent_cnt, said_cnt, up_cnt, queued;
 static uint64_t drops[VX6_STATUS_CNT], dropped_cells;
 static uint8_t cell[VX6_CELL_MAX + 1], plain[VX6_CELL_MAX];
-
-static void must(bool holds, int line)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz_pipeline.c:%d does not hold\n", line);
-	abort();
-}
-
-struct input {
-	const uint8_t *p;
-	size_t len;
-};
-
-static uint32_t take(struct input *in, unsigned n)
-{
-	uint32_t v = 0;
-
-	for (; n > 0 && in->len > 0; n--, in->p++, in->len--)
-		v = v << 8 | *in->p;
-	return v;
-}
 
 /* ---- the model ---- */
 
@@ -489,15 +466,15 @@ static void burst(void)
 
 /* ---- operations ---- */
 
-static void op_cell(struct input *in)
+static void op_cell(struct fuzz_input *in)
 {
-	uint32_t which = take(in, 1);
+	uint32_t which = (uint32_t)fuzz_take(in, 1);
 	struct shot s = { .which = which % HALVES };
 	struct half *m = &half[s.which];
 
-	s.off = take(in, 2);
-	s.len = take(in, 2);
-	s.fault = take(in, 1) % 16;
+	s.off = (uint32_t)fuzz_take(in, 2);
+	s.len = fuzz_take(in, 2);
+	s.fault = fuzz_take(in, 1) % 16;
 	s.kind = 1 + (which / HALVES % 6 > 3 ? which % 3 : 0);
 	if (s.which == WAY_BACK) /* nothing comes in there */
 		return;
@@ -539,9 +516,9 @@ static void add(unsigned which)
 		m->layer = dp_layer(&h);
 }
 
-static void op_half(struct input *in)
+static void op_half(struct fuzz_input *in)
 {
-	uint32_t b = take(in, 1);
+	uint32_t b = (uint32_t)fuzz_take(in, 1);
 	unsigned which = b % HALVES;
 	struct half *m = &half[which];
 
@@ -557,13 +534,13 @@ static void op_half(struct input *in)
 		spliced = false;
 }
 
-static void op_splice(struct input *in)
+static void op_splice(struct fuzz_input *in)
 {
 	bool both = half[TERMINAL].there && half[WAY_BACK].there;
 	uint32_t id = half[TERMINAL].h.id;
 
 	burst();
-	if (take(in, 1) & 1) {
+	if (fuzz_take(in, 1) & 1) {
 		MUST(relay_unsplice(node.relay, id) ==
 		     (!half[TERMINAL].there ? VX6_NO_CIRCUIT
 		      : spliced             ? VX6_OK
@@ -578,14 +555,14 @@ static void op_splice(struct input *in)
 	spliced = both;
 }
 
-static void op_inject(struct input *in)
+static void op_inject(struct fuzz_input *in)
 {
-	unsigned which = take(in, 1) % HALVES, spares;
+	unsigned which = (unsigned)fuzz_take(in, 1) % HALVES, spares;
 	struct half *m = &half[which];
 	bool can = m->there && sort[which].kind == ABI_HALF_BACKWARD;
 	struct abi_control c = { .id = m->h.id };
 
-	c.len = (uint16_t)(1 + take(in, 1));
+	c.len = (uint16_t)(1 + fuzz_take(in, 1));
 	memset(c.body, (int)which + 1, c.len);
 	burst();
 	dp_spares(&node);
@@ -599,13 +576,13 @@ static void op_inject(struct input *in)
 	look_at_all();
 }
 
-static void op_time(struct input *in)
+static void op_time(struct fuzz_input *in)
 {
 	unsigned cnt;
 
 	burst();
 	if (node.now < 1002 * VX6_SEC) /* links nobody answers on still live */
-		node.now += take(in, 1) * VX6_MS;
+		node.now += fuzz_take(in, 1) * VX6_MS;
 	while (relay_due(node.relay) <= node.now)
 		MUST(dp_tick(&node, &cnt));
 	look_at_all();
@@ -628,11 +605,11 @@ static void begin(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct input in = { data, len };
+	struct fuzz_input in = { data, len };
 
 	begin();
 	while (in.len > 0) {
-		switch (take(&in, 1) % 12) {
+		switch (fuzz_take(&in, 1) % 12) {
 		case 1: op_half(&in); break;
 		case 2: op_splice(&in); break;
 		case 3: op_inject(&in); break;

@@ -24,34 +24,24 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/dp_kit.h"
 
-struct input {
-	const uint8_t *p;
-	size_t len;
-};
-
 static struct dp_node node;
 static struct worker *w;
 static struct abi_shm ours, theirs;
 static int shm_fd[ABI_FD_CNT];
 static uint64_t arrived; /* datagrams, taken up or not */
 
-static uint8_t get8(struct input *in)
+static uint8_t get8(struct fuzz_input *in)
 {
-	if (in->len == 0)
-		return 0;
-	in->len--;
-	return *in->p++;
+	return (uint8_t)fuzz_take(in, 1);
 }
 
-static uint16_t get16(struct input *in)
+static uint16_t get16(struct fuzz_input *in)
 {
-	uint16_t hi = get8(in);
-
-	return (uint16_t)(hi << 8 | get8(in));
+	return (uint16_t)fuzz_take(in, 2);
 }
 
 /* Copies what there is of len bytes; the rest is zero. */
-static void get_bytes(struct input *in, uint8_t *to, size_t len)
+static void get_bytes(struct fuzz_input *in, uint8_t *to, size_t len)
 {
 	size_t n = len < in->len ? len : in->len;
 
@@ -109,7 +99,7 @@ static void arrive(const uint8_t *p, size_t len, uint32_t from)
 		turn();
 }
 
-static void op_datagram(struct input *in)
+static void op_datagram(struct fuzz_input *in)
 {
 	uint8_t from = get8(in), p[NET_FRAME_CAP];
 	size_t len = get16(in) % (NET_FRAME_CAP + 1);
@@ -118,7 +108,7 @@ static void op_datagram(struct input *in)
 	arrive(p, len, from);
 }
 
-static void op_cell(struct input *in)
+static void op_cell(struct fuzz_input *in)
 {
 	static uint8_t text[VX6_LEN_MAX], p[VX6_CELL_MAX];
 	uint8_t link = get8(in) & 3, id = get8(in);
@@ -139,7 +129,7 @@ static void op_cell(struct input *in)
 	arrive(p, dp_raw(p, link, &c, text, len), link);
 }
 
-static void op_sealed(struct input *in)
+static void op_sealed(struct fuzz_input *in)
 {
 	struct abi_half h = dp_half(ABI_HALF_FORWARD, id_of(get8(in)), 1, 2, 1);
 	struct vx6_layer layer = dp_layer(&h);
@@ -192,7 +182,7 @@ static struct abi_msg message(uint8_t which, uint8_t a, uint8_t b)
 	return m;
 }
 
-static void op_command(struct input *in)
+static void op_command(struct fuzz_input *in)
 {
 	uint8_t which = get8(in), a = get8(in), b = get8(in);
 	struct abi_msg m = message(which, a, b), *slot;
@@ -215,7 +205,7 @@ static void op_command(struct input *in)
 	queue_push(&w->cmd);
 }
 
-static void op_slot(struct input *in)
+static void op_slot(struct fuzz_input *in)
 {
 	struct abi_slot *s = abi_ring_room(&theirs.down);
 	size_t len;
@@ -257,7 +247,7 @@ static void open_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct input in = { data, len };
+	struct fuzz_input in = { data, len };
 
 	open_all();
 	while (in.len > 0) {

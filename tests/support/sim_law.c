@@ -390,3 +390,27 @@ const char *law_origin_step(struct law_origin *l, const struct origin_event *ev,
 		said = origin_must_end(l, ev, was.state, was_due);
 	return said;
 }
+
+uint64_t law_when(enum law_when how, uint64_t due_ns, uint64_t now_ns,
+		  uint64_t wait_ns)
+{
+	bool waits = due_ns != VX6_NEVER && due_ns > now_ns;
+
+	switch (how) {
+	case LAW_AT_DUE: return waits ? due_ns : now_ns;
+	case LAW_BEFORE_DUE: return waits ? due_ns - 1 : now_ns;
+	case LAW_NOW: return now_ns;
+	case LAW_LATER: break;
+	}
+	return now_ns + wait_ns;
+}
+
+uint64_t law_draw(struct vx6_rand *rnd, uint64_t due_ns, uint64_t now_ns)
+{
+	unsigned how = vx6_rand_below(rnd, 6);
+
+	if (how < LAW_LATER)
+		return law_when((enum law_when)how, due_ns, now_ns, 0);
+	return law_when(LAW_LATER, due_ns, now_ns,
+			vx6_rand_below(rnd, 4000) * VX6_MS);
+}

@@ -26,6 +26,7 @@
 
 #include "controlplane/core/hop.h"
 #include "controlplane/core/origin.h"
+#include "dataplane/base/rand.h"
 
 struct law_hop {
 	struct hop hop;
@@ -58,5 +59,16 @@ VX6_NONNULL const char *law_origin_step(struct law_origin *l,
 					const struct origin_event *ev,
 					struct origin_out *out,
 					enum vx6_status *st);
+
+/* law_when is a time for the next event, from now on: when the machine is due
+ * (now where it is not, or was), the nanosecond before, now, or `wait_ns`
+ * later. */
+enum law_when { LAW_AT_DUE, LAW_BEFORE_DUE, LAW_NOW, LAW_LATER };
+uint64_t law_when(enum law_when how, uint64_t due_ns, uint64_t now_ns,
+		  uint64_t wait_ns);
+
+/* law_draw is one of those, drawn; LATER, in half of them, by up to 4 s. */
+VX6_NONNULL uint64_t law_draw(struct vx6_rand *rnd, uint64_t due_ns,
+			      uint64_t now_ns);
 
 #endif

@@ -372,18 +372,6 @@ static enum hop_ev next_event(struct vx6_rand *rnd, enum hop_state at)
 	return (enum hop_ev)vx6_rand_below(rnd, EVENTS);
 }
 
-static uint64_t later(struct vx6_rand *rnd, const struct hop *h, uint64_t now)
-{
-	uint64_t due = hop_due(h);
-
-	switch (vx6_rand_below(rnd, 6)) {
-	case 0: return due != VX6_NEVER && due > now ? due : now;
-	case 1: return due != VX6_NEVER && due > now ? due - 1 : now;
-	case 2: return now;
-	default: return now + vx6_rand_below(rnd, 4000) * VX6_MS;
-	}
-}
-
 static void walk(unsigned run, struct vx6_rand *rnd, struct met *met)
 {
 	uint64_t now = VX6_SEC;
@@ -398,7 +386,7 @@ static void walk(unsigned run, struct vx6_rand *rnd, struct met *met)
 		struct hop_out out;
 		enum vx6_status st;
 
-		ev.now_ns = now = later(rnd, &l.hop, now);
+		ev.now_ns = now = law_draw(rnd, hop_due(&l.hop), now);
 		const char *broken = law_hop_step(&l, &ev, &out, &st);
 
 		if (broken)

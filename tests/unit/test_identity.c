@@ -31,32 +31,17 @@
 #include "dataplane/base/text.h"
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/kdf.h"
+#include "tests/support/fresh.h"
 
 #define NOW 1800000000u
 
-static char dir[64]; /* fresh for each test */
 static struct state_why why;
-
-static int rm(const char *path, const struct stat *st, int flag,
-	      struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int make_in(const char *where)
-{
-	why.text[0] = '\0';
-	snprintf(dir, sizeof(dir), "%s/vx6-test-XXXXXX", where);
-	return mkdtemp(dir) == NULL ? -1 : 0;
-}
 
 static int make_dir(void **state)
 {
 	(void)state;
-	return make_in("/tmp");
+	why.text[0] = '\0';
+	return fresh_make("/tmp") ? 0 : -1;
 }
 
 static int make_mem(void **state)
@@ -64,27 +49,17 @@ static int make_mem(void **state)
 	struct statfs fs;
 
 	(void)state;
-	dir[0] = '\0';
-	if (statfs("/dev/shm", &fs) != 0 || fs.f_type != TMPFS_MAGIC ||
-	    make_in("/dev/shm") != 0)
-		dir[0] = '\0';
+	why.text[0] = '\0';
+	if (statfs("/dev/shm", &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+		(void)!fresh_make("/dev/shm");
 	return 0;
 }
 
 static int drop_dir(void **state)
 {
 	(void)state;
-	if (dir[0] != '\0')
-		nftw(dir, rm, 16, FTW_DEPTH | FTW_PHYS);
+	fresh_drop();
 	return 0;
-}
-
-static const char *in_dir(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
 }
 
 static unsigned files;
@@ -102,13 +77,13 @@ static int count(const char *path, const struct stat *st, int flag,
 static unsigned files_in_dir(void)
 {
 	files = 0;
-	nftw(dir, count, 16, FTW_PHYS);
+	nftw(fresh_dir, count, 16, FTW_PHYS);
 	return files;
 }
 
 static void write_file(const char *name, const void *data, size_t len)
 {
-	int fd = open(in_dir(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = open(fresh_in(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), len);
@@ -117,7 +92,7 @@ static void write_file(const char *name, const void *data, size_t len)
 
 static size_t read_file(const char *name, void *to, size_t cap)
 {
-	int fd = open(in_dir(name), O_RDONLY);
+	int fd = open(fresh_in(name), O_RDONLY);
 
 	assert_true(fd >= 0);
 	ssize_t n = read(fd, to, cap);
@@ -164,15 +139,15 @@ static void made_once_and_the_same_for_ever(void **state)
 
 	(void)state;
 	mode_t mask = umask(0277);
-	assert_int_equal(identity_open(dir, &a, &made, &why), VX6_OK);
+	assert_int_equal(identity_open(fresh_dir, &a, &made, &why), VX6_OK);
 	umask(mask);
 	assert_true(made);
-	assert_int_equal(stat(in_dir("identity.key"), &st), 0);
+	assert_int_equal(stat(fresh_in("identity.key"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_size, 64);
 	assert_int_equal(st.st_nlink, 1);
 	assert_int_equal(files_in_dir(), 1);
-	assert_int_equal(identity_open(dir, &b, &made, &why), VX6_OK);
+	assert_int_equal(identity_open(fresh_dir, &b, &made, &why), VX6_OK);
 	assert_false(made);
 	assert_memory_equal(&a, &b, sizeof(a));
 }
@@ -183,18 +158,18 @@ static void never_overwritten(void **state)
 	uint8_t before[65], after[65];
 
 	(void)state;
-	assert_int_equal(identity_create(dir, &a, &why), VX6_OK);
+	assert_int_equal(identity_create(fresh_dir, &a, &why), VX6_OK);
 	assert_int_equal(read_file("identity.key", before, 65), 64);
-	assert_int_equal(identity_create(dir, &b, &why), VX6_EXISTS);
+	assert_int_equal(identity_create(fresh_dir, &b, &why), VX6_EXISTS);
 	assert_true(sodium_is_zero((const uint8_t *)&b, sizeof(b)));
 	assert_int_equal(read_file("identity.key", after, 65), 64);
 	assert_memory_equal(before, after, 64);
 	assert_int_equal(files_in_dir(), 1);
 	/* Nor is what cannot be read as a key. */
 	write_file("identity.key", "precious", 8);
-	assert_int_equal(identity_create(dir, &b, &why), VX6_EXISTS);
+	assert_int_equal(identity_create(fresh_dir, &b, &why), VX6_EXISTS);
 	bool made;
-	assert_int_equal(identity_open(dir, &b, &made, &why), VX6_CONFIG);
+	assert_int_equal(identity_open(fresh_dir, &b, &made, &why), VX6_CONFIG);
 	assert_int_equal(read_file("identity.key", after, 65), 8);
 }
 
@@ -217,7 +192,7 @@ static void racing_processes_agree(void **state)
 
 		close(go[1]);
 		if (read(go[0], &c, 1) == 0 &&
-		    identity_open(dir, &id, &made, &why) == VX6_OK)
+		    identity_open(fresh_dir, &id, &made, &why) == VX6_OK)
 			memcpy(said, id.id, 32);
 		said[32] = made;
 		_exit(write(out[1], said, sizeof(said)) != sizeof(said));
@@ -231,7 +206,7 @@ static void racing_processes_agree(void **state)
 		wait(NULL);
 	}
 	assert_int_equal(made_cnt, 1);
-	assert_int_equal(identity_load(dir, &id, &why), VX6_OK);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_OK);
 	assert_memory_equal(id.id, said[0], 32);
 	assert_int_equal(files_in_dir(), 1);
 	close(go[0]);
@@ -249,7 +224,7 @@ static void a_full_disk_leaves_nothing(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	small.rlim_max = old.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	enum vx6_status st = identity_create(dir, &id, &why);
+	enum vx6_status st = identity_create(fresh_dir, &id, &why);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(st, VX6_SYS);
 	assert_int_equal(files_in_dir(), 0);
@@ -285,13 +260,15 @@ static void refused_in_words(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < VX6_COUNT(row); i++) {
-		unlink(in_dir("identity.key"));
-		assert_int_equal(identity_create(dir, &id, &why), VX6_OK);
-		assert_int_equal(truncate(in_dir("identity.key"), row[i].size),
+		unlink(fresh_in("identity.key"));
+		assert_int_equal(identity_create(fresh_dir, &id, &why), VX6_OK);
+		assert_int_equal(
+			truncate(fresh_in("identity.key"), row[i].size), 0);
+		assert_int_equal(chmod(fresh_in("identity.key"), row[i].mode),
 				 0);
-		assert_int_equal(chmod(in_dir("identity.key"), row[i].mode), 0);
-		assert_int_equal(identity_load(dir, &id, &why), row[i].want);
-		snprintf(want, sizeof(want), "%s %s", in_dir("identity.key"),
+		assert_int_equal(identity_load(fresh_dir, &id, &why),
+				 row[i].want);
+		snprintf(want, sizeof(want), "%s %s", fresh_in("identity.key"),
 			 row[i].words);
 		assert_string_equal(why.text, want);
 	}
@@ -302,18 +279,18 @@ static void odd_files_are_refused(void **state)
 	struct identity id;
 
 	(void)state;
-	assert_int_equal(identity_load(dir, &id, &why), VX6_NOT_FOUND);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_NOT_FOUND);
 	assert_non_null(strstr(why.text, "has no identity.key: run vx6 init"));
-	assert_int_equal(mkdir(in_dir("identity.key"), 0700), 0);
-	assert_int_equal(identity_load(dir, &id, &why), VX6_CONFIG);
+	assert_int_equal(mkdir(fresh_in("identity.key"), 0700), 0);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "is not a plain file"));
-	rmdir(in_dir("identity.key"));
-	assert_int_equal(mkfifo(in_dir("identity.key"), 0600), 0);
-	assert_int_equal(identity_load(dir, &id, &why), VX6_CONFIG);
+	rmdir(fresh_in("identity.key"));
+	assert_int_equal(mkfifo(fresh_in("identity.key"), 0600), 0);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "is not a plain file"));
-	unlink(in_dir("identity.key"));
-	assert_int_equal(symlink("elsewhere", in_dir("identity.key")), 0);
-	assert_int_equal(identity_load(dir, &id, &why), VX6_CONFIG);
+	unlink(fresh_in("identity.key"));
+	assert_int_equal(symlink("elsewhere", fresh_in("identity.key")), 0);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "is a symbolic link"));
 }
 
@@ -323,18 +300,19 @@ static void a_damaged_key_is_refused(void **state)
 	uint8_t file[64];
 
 	(void)state;
-	assert_int_equal(identity_create(dir, &id, &why), VX6_OK);
+	assert_int_equal(identity_create(fresh_dir, &id, &why), VX6_OK);
 	for (unsigned i = 0; i < 64; i += 21) {
 		assert_int_equal(read_file("identity.key", file, 64), 64);
 		file[i] ^= 4;
 		write_file("identity.key", file, 64);
-		assert_int_equal(identity_load(dir, &id, &why), VX6_BAD_KEY);
+		assert_int_equal(identity_load(fresh_dir, &id, &why),
+				 VX6_BAD_KEY);
 		assert_non_null(strstr(why.text, "is damaged"));
 		assert_true(sodium_is_zero((const uint8_t *)&id, sizeof(id)));
 		file[i] ^= 4;
 		write_file("identity.key", file, 64);
 	}
-	assert_int_equal(identity_load(dir, &id, &why), VX6_OK);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_OK);
 }
 
 static void of_another_user_is_refused(void **state)
@@ -346,9 +324,9 @@ static void of_another_user_is_refused(void **state)
 		print_message("# SKIP root: cannot give a file away\n");
 		skip();
 	}
-	assert_int_equal(identity_create(dir, &id, &why), VX6_OK);
-	assert_int_equal(chown(in_dir("identity.key"), 12345, 12345), 0);
-	assert_int_equal(identity_load(dir, &id, &why), VX6_CONFIG);
+	assert_int_equal(identity_create(fresh_dir, &id, &why), VX6_OK);
+	assert_int_equal(chown(fresh_in("identity.key"), 12345, 12345), 0);
+	assert_int_equal(identity_load(fresh_dir, &id, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "belongs to user 12345 and we run as "
 					 "user 0: run vx6 as its owner"));
 }
@@ -360,7 +338,7 @@ static void signs_and_wipes(void **state)
 	struct identity id;
 
 	(void)state;
-	assert_int_equal(identity_create(dir, &id, &why), VX6_OK);
+	assert_int_equal(identity_create(fresh_dir, &id, &why), VX6_OK);
 	identity_sign(&id, msg, sizeof(msg), signature);
 	assert_int_equal(crypto_sign_verify_detached(
 				 signature, msg, sizeof(msg), id.public_key),
@@ -377,7 +355,7 @@ static void state_dirs(void **state)
 	char path[128];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/a/b/state", dir);
+	snprintf(path, sizeof(path), "%s/a/b/state", fresh_dir);
 	assert_int_equal(state_dir(path, 0700, &why), VX6_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
@@ -387,7 +365,7 @@ static void state_dirs(void **state)
 	assert_non_null(strstr(why.text, "may be written by others (mode 0770)"
 					 ": run chmod go-w "));
 	write_file("file", "x", 1);
-	assert_int_equal(state_dir(in_dir("file"), 0700, &why), VX6_CONFIG);
+	assert_int_equal(state_dir(fresh_in("file"), 0700, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "is not a directory"));
 	assert_int_equal(state_dir("", 0700, &why), VX6_CONFIG);
 }
@@ -398,28 +376,28 @@ static void one_holder_of_the_lock(void **state)
 	int fd, second, out[2];
 
 	(void)state;
-	assert_int_equal(state_lock(dir, &fd, &why), VX6_OK);
-	assert_int_equal(state_lock(dir, &second, &why), VX6_EXISTS);
+	assert_int_equal(state_lock(fresh_dir, &fd, &why), VX6_OK);
+	assert_int_equal(state_lock(fresh_dir, &second, &why), VX6_EXISTS);
 	snprintf(want, sizeof(want),
 		 "another vx6d (pid %ld) uses %s: stop it, or give this one "
 		 "another --state directory",
-		 (long)getpid(), dir);
+		 (long)getpid(), fresh_dir);
 	assert_string_equal(why.text, want);
 	close(fd);
 	/* One that is killed leaves no lock behind. */
 	assert_int_equal(pipe(out), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (state_lock(dir, &fd, &why) != VX6_OK ||
+		if (state_lock(fresh_dir, &fd, &why) != VX6_OK ||
 		    write(out[1], "x", 1) != 1)
 			_exit(1);
 		pause();
 	}
 	assert_int_equal(read(out[0], want, 1), 1);
-	assert_int_equal(state_lock(dir, &second, &why), VX6_EXISTS);
+	assert_int_equal(state_lock(fresh_dir, &second, &why), VX6_EXISTS);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	assert_int_equal(state_lock(dir, &second, &why), VX6_OK);
+	assert_int_equal(state_lock(fresh_dir, &second, &why), VX6_OK);
 	close(second);
 	close(out[0]);
 	close(out[1]);
@@ -429,14 +407,14 @@ static void one_holder_of_the_lock(void **state)
 
 static struct onion_options opt(uint32_t keys)
 {
-	return (struct onion_options){ .run = dir,
+	return (struct onion_options){ .run = fresh_dir,
 				       .replay_keys = keys,
 				       .rotate_s = 3600 };
 }
 
 static void need_mem(void)
 {
-	if (dir[0] != '\0')
+	if (fresh_dir[0] != '\0')
 		return;
 	print_message("# SKIP tmpfs: /dev/shm is not one\n");
 	skip();
@@ -514,10 +492,10 @@ static void lose_one_lose_both(void **state)
 
 		assert_int_equal(seen(o, how, NOW + 60, NOW), VX6_OK);
 		onion_close(o);
-		int fd = open(in_dir("onion.key"), O_RDWR);
+		int fd = open(fresh_in("onion.key"), O_RDWR);
 		assert_true(fd >= 0);
 		if (how == 0)
-			unlink(in_dir("onion.key"));
+			unlink(fresh_in("onion.key"));
 		else if (how == 1)
 			assert_int_equal(ftruncate(fd, 5000), 0);
 		else if (how == 2) /* somewhere in the current key */
@@ -534,7 +512,7 @@ static void lose_one_lose_both(void **state)
 		assert_null(onion_find(o, kid));
 		assert_int_equal(seen(o, how, NOW + 60, NOW + 1), VX6_OK);
 		onion_close(o);
-		unlink(in_dir("onion.key"));
+		unlink(fresh_in("onion.key"));
 	}
 }
 
@@ -719,43 +697,35 @@ static void full_at_the_limit_and_not_before(void **state)
 		/* One second later those of that second are room again. */
 		assert_int_equal(seen(o, keys[k], NOW + 100, NOW + 61), VX6_OK);
 		onion_close(o);
-		unlink(in_dir("onion.key"));
+		unlink(fresh_in("onion.key"));
 	}
+}
+
+static unsigned kills; /* so far */
+
+static void *keep_seeing(void)
+{
+	return open_at(65536, NOW);
+}
+
+static bool see(void *onion, uint32_t n)
+{
+	return seen(onion, n + kills * 10000, NOW + 90, NOW) == VX6_OK;
 }
 
 static void a_kill_forgets_nothing(void **state)
 {
 	(void)state;
 	need_mem();
-	for (unsigned round = 0; round < 20; round++) {
-		uint32_t n, last = 0;
-		int out[2];
-
-		assert_int_equal(pipe(out), 0);
-		pid_t pid = fork();
-		if (pid == 0) {
-			struct onion *o = open_at(65536, NOW);
-
-			for (n = 1;; n++)
-				if (seen(o, n + round * 10000, NOW + 90, NOW) !=
-					    VX6_OK ||
-				    write(out[1], &n, sizeof(n)) != sizeof(n))
-					_exit(1);
-		}
-		close(out[1]);
-		while (last < 50 + round &&
-		       read(out[0], &n, sizeof(n)) == sizeof(n))
-			last = n;
-		kill(pid, SIGKILL);
-		while (read(out[0], &n, sizeof(n)) == sizeof(n))
-			last = n;
-		waitpid(pid, NULL, 0);
-		close(out[0]);
+	for (kills = 0; kills < 20; kills++) {
+		uint32_t last = fresh_killed(50 + kills, keep_seeing, see);
 		struct onion *o = open_at(65536, NOW);
+
+		assert_true(last >= 50 + kills);
 		assert_int_equal(is_fresh(o), false);
-		for (n = 1; n <= last; n++)
+		for (uint32_t n = 1; n <= last; n++)
 			assert_int_equal(
-				seen(o, n + round * 10000, NOW + 90, NOW),
+				seen(o, n + kills * 10000, NOW + 90, NOW),
 				VX6_REPLAYED);
 		onion_close(o);
 	}
@@ -773,7 +743,7 @@ static void onion_refuses_to_start(void **state)
 	assert_non_null(strstr(why.text, "another process uses "));
 	assert_null(second);
 	onion_close(first);
-	assert_int_equal(chmod(in_dir("onion.key"), 0640), 0);
+	assert_int_equal(chmod(fresh_in("onion.key"), 0640), 0);
 	assert_int_equal(onion_open(&second, &o, NOW, &why), VX6_CONFIG);
 	assert_non_null(strstr(why.text, "with mode 0600: remove it"));
 	o.replay_keys = ONION_KEYS_MAX + 1;
@@ -789,7 +759,7 @@ static void a_disk_keeps_no_onion_key(void **state)
 	struct statfs fs;
 
 	(void)state;
-	assert_int_equal(statfs(dir, &fs), 0);
+	assert_int_equal(statfs(fresh_dir, &fs), 0);
 	if (fs.f_type == TMPFS_MAGIC) {
 		print_message("# SKIP disk: /tmp is in memory\n");
 		skip();

@@ -19,20 +19,12 @@
 #include "controlplane/record/message.h"
 #include "controlplane/record/node.h"
 #include "dataplane/base/bytes.h"
+#include "tests/support/unhex.h"
 
 #define NOW UINT64_C(1800000000)
 
 static uint8_t buf[MSG_HEAD_LEN + MSG_BODY_MAX];
 static size_t buf_len;
-
-static size_t unhex(const char *hex, uint8_t *out, size_t cap)
-{
-	size_t len = 0;
-
-	assert_int_equal(
-		sodium_hex2bin(out, cap, hex, strlen(hex), " ", &len, NULL), 0);
-	return len;
-}
 
 /* Parses the message in buf as what its head says it is. */
 static enum vx6_status parse_any(enum msg_type type, const uint8_t *body,

@@ -340,19 +340,6 @@ static enum origin_ev next_event(struct vx6_rand *rnd, const struct origin *o)
 	return (enum origin_ev)vx6_rand_below(rnd, EVENTS);
 }
 
-static uint64_t later(struct vx6_rand *rnd, const struct origin *o,
-		      uint64_t now)
-{
-	uint64_t due = origin_due(o);
-
-	switch (vx6_rand_below(rnd, 6)) {
-	case 0: return due != VX6_NEVER && due > now ? due : now;
-	case 1: return due != VX6_NEVER && due > now ? due - 1 : now;
-	case 2: return now;
-	default: return now + vx6_rand_below(rnd, 4000) * VX6_MS;
-	}
-}
-
 static void walk(unsigned run, struct vx6_rand *rnd, struct met *met)
 {
 	uint64_t now = VX6_SEC;
@@ -368,7 +355,7 @@ static void walk(unsigned run, struct vx6_rand *rnd, struct met *met)
 		struct origin_out out;
 		enum vx6_status st;
 
-		ev.now_ns = now = later(rnd, &l.origin, now);
+		ev.now_ns = now = law_draw(rnd, origin_due(&l.origin), now);
 		const char *broken = law_origin_step(&l, &ev, &out, &st);
 
 		if (broken)

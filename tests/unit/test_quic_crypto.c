@@ -22,19 +22,7 @@
 #include "controlplane/session/token.h"
 #include "dataplane/base/clock.h"
 #include "tests/support/pair.h"
-
-static size_t unhex(const char *hex, uint8_t *out, size_t cap)
-{
-	size_t n = strlen(hex) / 2;
-
-	assert_true(n <= cap);
-	for (size_t i = 0; i < n; i++) {
-		const char two[3] = { hex[2 * i], hex[2 * i + 1], 0 };
-
-		out[i] = (uint8_t)strtoul(two, NULL, 16);
-	}
-	return n;
-}
+#include "tests/support/unhex.h"
 
 static void assert_hex(const void *got, const char *hex)
 {

@@ -18,21 +18,14 @@
 #include "controlplane/record/item.h"
 #include "controlplane/record/node.h"
 #include "controlplane/record/record.h"
+#include "tests/support/full_node.h"
+#include "tests/support/unhex.h"
 
 #define NOW UINT64_C(1800000000)
 
 static struct identity me;
 static uint8_t buf[3 * RECORD_MAX];
 static size_t buf_len;
-
-static size_t unhex(const char *hex, uint8_t *out, size_t cap)
-{
-	size_t len = 0;
-
-	assert_int_equal(
-		sodium_hex2bin(out, cap, hex, strlen(hex), " ", &len, NULL), 0);
-	return len;
-}
 
 /* ---- item ---- */
 
@@ -351,38 +344,6 @@ static void only_canonical_signatures(void **state)
 
 /* ---- node records ---- */
 
-static struct node_record full_node(void)
-{
-	struct node_record n = { .name = "a23456789012-45",
-				 .family = "f234567890123456789012345678-01",
-				 .software = "vx6 9.9.99-rc1 (x86_64) ~~~~~~~",
-				 .endpoint_cnt = NODE_ENDPOINTS_MAX,
-				 .via_cnt = NODE_VIA_MAX,
-				 .has_onion = true,
-				 .has_next = true,
-				 .owner_len = NODE_OWNER_MAX,
-				 .roles = UINT32_MAX,
-				 .suites = UINT32_MAX,
-				 .capacity = UINT32_MAX };
-
-	for (unsigned i = 0; i < NODE_ENDPOINTS_MAX; i++) {
-		memset(n.endpoint[i].ip, (int)(0xf0 + i), 16);
-		n.endpoint[i].control_port = (uint16_t)(65535 - i);
-		n.endpoint[i].data_port = (uint16_t)(i == 0 ? 0 : 65000 + i);
-		n.endpoint[i].transports = 3;
-	}
-	memset(n.via, 0x77, sizeof(n.via));
-	memset(n.owner, 0x66, sizeof(n.owner));
-	memcpy(n.enc_public, me.enc_public, 32);
-	memset(n.onion.public_key, 0x11, 32);
-	n.onion.from = (uint32_t)NOW;
-	n.onion.until = (uint32_t)NOW + 86400;
-	memset(n.next_onion.public_key, 0x22, 32);
-	n.next_onion.from = n.onion.until;
-	n.next_onion.until = UINT32_MAX;
-	return n;
-}
-
 static enum vx6_status sign_node(const struct node_record *n)
 {
 	return node_record_sign(&me, n, 42, NOW, NODE_LIFE_S, buf,
@@ -422,7 +383,7 @@ static void assert_same_node(const struct node_record *a,
 
 static void the_fullest_and_the_barest_come_back(void **state)
 {
-	const struct node_record bare = { 0 }, full = full_node();
+	const struct node_record bare = { 0 }, full = full_node(&me, NOW);
 	const struct node_record *const in[] = { &bare, &full };
 	struct node_record out;
 	struct record_env env;
@@ -450,7 +411,7 @@ static void what_may_not_be_said_is_not_signed(void **state)
 	(void)state;
 #define REFUSED(change)                                                        \
 	do {                                                                   \
-		n = full_node();                                               \
+		n = full_node(&me, NOW);                                       \
 		change;                                                        \
 		assert_int_equal(sign_node(&n), VX6_MALFORMED);                \
 	} while (0)
@@ -467,7 +428,7 @@ static void what_may_not_be_said_is_not_signed(void **state)
 	REFUSED(memset(n.next_onion.public_key, 0, 32));
 	REFUSED(n.has_onion = false);
 #undef REFUSED
-	n = full_node();
+	n = full_node(&me, NOW);
 	assert_int_equal(node_record_sign(&me, &n, 1, NOW, NODE_LIFE_S + 1, buf,
 					  sizeof(buf), &buf_len),
 			 VX6_MALFORMED);
@@ -562,7 +523,7 @@ static void node_bodies_are_judged(void **state)
 
 static void the_onion_key_of_the_hour(void **state)
 {
-	struct node_record n = full_node();
+	struct node_record n = full_node(&me, NOW);
 
 	(void)state;
 	n.next_onion.until = n.next_onion.from + 86400;

@@ -11,24 +11,20 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "controlplane/record/node.h"
 #include "controlplane/registry/registry.h"
 #include "dataplane/base/text.h"
+#include "tests/support/fresh.h"
 
 #define NOW UINT64_C(1800000000)
 
-static char dir[64];
 static struct state_why why;
 static struct registry *reg;
 
@@ -45,7 +41,7 @@ static void open_with(uint32_t nodes, uint32_t services)
 	const struct registry_limits limits = { .nodes = nodes,
 						.services = services };
 
-	if (registry_open(&reg, dir, &limits, &why) != VX6_OK)
+	if (registry_open(&reg, fresh_dir, &limits, &why) != VX6_OK)
 		fail_msg("%s", why.text);
 }
 
@@ -58,20 +54,10 @@ static void again(void)
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/vx6-test-XXXXXX");
-	if (mkdtemp(dir) == NULL)
+	if (!fresh_make("/tmp"))
 		return -1;
 	open_with(0, 0);
 	return 0;
-}
-
-static int rm(const char *path, const struct stat *st, int flag,
-	      struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -79,16 +65,8 @@ static int teardown(void **state)
 	(void)state;
 	registry_close(reg);
 	reg = NULL;
-	nftw(dir, rm, 16, FTW_DEPTH | FTW_PHYS);
+	fresh_drop();
 	return 0;
-}
-
-static const char *in_dir(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
 }
 
 /* Node number `who` says so at `issued`. */
@@ -581,42 +559,36 @@ static void the_last_dials_are_remembered(void **state)
 
 /* ---- the file ---- */
 
+static void *open_more(void)
+{
+	open_with(0, 4096);
+	return reg;
+}
+
+static bool ask_for(void *r, uint32_t n)
+{
+	struct registry_service s;
+	uint8_t id[32] = { 0 };
+	char name[16];
+
+	snprintf(name, sizeof(name), "n%u", n);
+	s = service(name, 2);
+	memcpy(id, &n, sizeof(n));
+	return registry_pin(r, name, id) == VX6_OK &&
+	       registry_service_add(r, &s) == VX6_OK;
+}
+
 static void a_kill_loses_nothing_asked_for(void **state)
 {
-	int out[2];
-	uint32_t n, last = 0;
+	uint32_t last;
 
 	(void)state;
-	assert_int_equal(pipe(out), 0);
 	registry_close(reg);
 	reg = NULL;
-	pid_t pid = fork();
-	if (pid == 0) {
-		open_with(0, 4096);
-		for (n = 1;; n++) {
-			char name[16];
-			uint8_t id[32] = { 0 };
-
-			snprintf(name, sizeof(name), "n%u", n);
-			struct registry_service s = service(name, 2);
-			memcpy(id, &n, sizeof(n));
-			if (registry_pin(reg, name, id) != VX6_OK ||
-			    registry_service_add(reg, &s) != VX6_OK ||
-			    write(out[1], &n, sizeof(n)) != sizeof(n))
-				_exit(1);
-		}
-	}
-	close(out[1]);
-	while (last < 40 && read(out[0], &n, sizeof(n)) == sizeof(n))
-		last = n;
-	kill(pid, SIGKILL);
-	while (read(out[0], &n, sizeof(n)) == sizeof(n))
-		last = n;
-	waitpid(pid, NULL, 0);
-	close(out[0]);
+	last = fresh_killed(40, open_more, ask_for);
 	assert_true(last >= 40);
 	open_with(0, 4096);
-	for (n = 1; n <= last; n++) {
+	for (uint32_t n = 1; n <= last; n++) {
 		struct registry_service s;
 		uint8_t id[32];
 		char name[16];
@@ -635,9 +607,9 @@ static void for_nobody_else_to_read(void **state)
 
 	(void)state;
 	assert_int_equal(registry_pin(reg, "a", id), VX6_OK);
-	assert_int_equal(stat(in_dir("registry.db"), &st), 0);
+	assert_int_equal(stat(fresh_in("registry.db"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(stat(in_dir("registry.db-wal"), &st), 0);
+	assert_int_equal(stat(fresh_in("registry.db-wal"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
@@ -646,7 +618,7 @@ static void expect_refusal(enum vx6_status want, const char *words)
 	const struct registry_limits limits = { 0 };
 	struct registry *r;
 
-	assert_int_equal(registry_open(&r, dir, &limits, &why), want);
+	assert_int_equal(registry_open(&r, fresh_dir, &limits, &why), want);
 	assert_null(r);
 	if (strstr(why.text, words) == NULL)
 		fail_msg("says %s", why.text);
@@ -654,7 +626,7 @@ static void expect_refusal(enum vx6_status want, const char *words)
 
 static void overwrite(const char *name, const char *text, off_t at)
 {
-	int fd = open(in_dir(name), O_WRONLY | O_CREAT, 0600);
+	int fd = open(fresh_in(name), O_WRONLY | O_CREAT, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, text, strlen(text), at), strlen(text));
@@ -665,7 +637,7 @@ static void run_sql(const char *text)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(in_dir("registry.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(fresh_in("registry.db"), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 }
@@ -680,15 +652,15 @@ static void what_is_no_registry_is_refused(void **state)
 				   "one knows 1): run that one");
 	run_sql("PRAGMA user_version = 1; DROP TABLE pin");
 	expect_refusal(VX6_CONFIG, "is damaged, or no registry: move it away");
-	unlink(in_dir("registry.db"));
+	unlink(fresh_in("registry.db"));
 	run_sql("CREATE TABLE other (x)");
 	expect_refusal(VX6_CONFIG, "is damaged, or no registry: move it away");
-	unlink(in_dir("registry.db"));
+	unlink(fresh_in("registry.db"));
 	overwrite("registry.db", "this is certainly not what SQLite wrote", 0);
 	expect_refusal(VX6_CONFIG, "is damaged, or no registry: move it away");
-	snprintf(dir + strlen(dir), 8, "/none");
+	snprintf(fresh_dir + strlen(fresh_dir), 8, "/none");
 	expect_refusal(VX6_SYS, "/registry.db: No such file or directory");
-	dir[strlen(dir) - 5] = '\0';
+	fresh_dir[strlen(fresh_dir) - 5] = '\0';
 }
 
 static void a_damaged_page_is_refused(void **state)
@@ -716,7 +688,7 @@ static void a_full_disk_is_told_and_survived(void **state)
 	assert_int_equal(cnt, 0);
 	/* Another process holds the database: SQLite says it is locked. */
 	sqlite3 *db;
-	assert_int_equal(sqlite3_open(in_dir("registry.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(fresh_in("registry.db"), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
 			 SQLITE_OK);
 	make(2, "", false, 1, NOW);

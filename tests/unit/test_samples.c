@@ -20,6 +20,7 @@
 #include "controlplane/record/item.h"
 #include "controlplane/record/message.h"
 #include "controlplane/record/node.h"
+#include "tests/support/full_node.h"
 
 #define NOW UINT64_C(1800000000)
 
@@ -27,38 +28,6 @@ static uint8_t buf[MSG_HEAD_LEN + MSG_BODY_MAX];
 static size_t buf_len;
 
 static struct identity me;
-
-static struct node_record full_node(void)
-{
-	struct node_record n = { .name = "a23456789012-45",
-				 .family = "f234567890123456789012345678-01",
-				 .software = "vx6 9.9.99-rc1 (x86_64) ~~~~~~~",
-				 .endpoint_cnt = NODE_ENDPOINTS_MAX,
-				 .via_cnt = NODE_VIA_MAX,
-				 .has_onion = true,
-				 .has_next = true,
-				 .owner_len = NODE_OWNER_MAX,
-				 .roles = UINT32_MAX,
-				 .suites = UINT32_MAX,
-				 .capacity = UINT32_MAX };
-
-	for (unsigned i = 0; i < NODE_ENDPOINTS_MAX; i++) {
-		memset(n.endpoint[i].ip, (int)(0xf0 + i), 16);
-		n.endpoint[i].control_port = (uint16_t)(65535 - i);
-		n.endpoint[i].data_port = (uint16_t)(i == 0 ? 0 : 65000 + i);
-		n.endpoint[i].transports = 3;
-	}
-	memset(n.via, 0x77, sizeof(n.via));
-	memset(n.owner, 0x66, sizeof(n.owner));
-	memcpy(n.enc_public, me.enc_public, 32);
-	memset(n.onion.public_key, 0x11, 32);
-	n.onion.from = (uint32_t)NOW;
-	n.onion.until = (uint32_t)NOW + 86400;
-	memset(n.next_onion.public_key, 0x22, 32);
-	n.next_onion.from = n.onion.until;
-	n.next_onion.until = UINT32_MAX;
-	return n;
-}
 
 static uint8_t sealed[2 * RECORD_MAX];
 
@@ -184,7 +153,7 @@ static void write_signed_part(const char *dir, const char *name)
 
 static void sample_records(const char *dir)
 {
-	const struct node_record full = full_node(), bare = { 0 };
+	const struct node_record full = full_node(&me, NOW), bare = { 0 };
 	static uint8_t keep[2][NODE_RECORD_MAX];
 	static struct msg_wanted w = { .n = 2 };
 	struct msg_bytes list[2] = { 0 };
