@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 
+#include "benchmarks/host.h"
 #include "dataplane/base/clock.h"
 #include "tests/support/dp_path.h"
 
@@ -151,16 +151,13 @@ static void line(const char *figure, double value, const char *unit,
 		 double base, double ratio, bool ok, unsigned rounds,
 		 double spread)
 {
-	struct utsname u;
-
-	uname(&u);
 	printf("{\"figure\":\"%s\",\"value\":%.3f,\"unit\":\"%s\","
 	       "\"baseline\":\"the same cells, no relay\","
 	       "\"baseline_value\":%.3f,\"ratio\":%.3f,\"valid\":%s,"
-	       "\"host\":\"%s, Linux %s\",\"size\":%u,\"suite\":%u,"
+	       "\"host\":\"%s\",\"size\":%u,\"suite\":%u,"
 	       "\"rounds\":%u,\"spread\":%.3f}\n",
 	       figure, value, unit, base, ratio, ok ? "true" : "false",
-	       u.nodename, u.release, CELL, path.fwd[0].suite, rounds, spread);
+	       bench_host(), CELL, path.fwd[0].suite, rounds, spread);
 	fprintf(stderr, "%-28s %10.3f %-6s spread %.1f %%%s\n", figure, value,
 		unit, 100 * spread, ok ? "" : "  VOID");
 }

@@ -23,9 +23,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
+#include "benchmarks/host.h"
+#include "benchmarks/median.h"
 #include "controlplane/session/quic.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/wire/aead/aead.h"
@@ -186,52 +187,26 @@ static double primitive_rate(void)
 
 /* ---- figures ---- */
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-	qsort(v, SAMPLES, sizeof(*v), by_size);
-	return v[SAMPLES / 2];
-}
-
-static void host_json(char *out, size_t cap)
-{
-	struct utsname u;
-
-	if (uname(&u) != 0)
-		memset(&u, 0, sizeof(u));
-	snprintf(out, cap,
-		 "{\"kernel\":\"%.40s\",\"machine\":\"%.20s\","
-		 "\"aead\":\"%s\",\"cipher\":\"%s\",\"packet\":1452,"
-		 "\"window\":16777216,\"mb\":%llu,\"samples\":%u,\"seed\":1}",
-		 u.release, u.machine, vx6_aead_impl_name(),
-		 chosen() == VX6_ALG_AES128_GCM ? "AES-128-GCM"
-						: "ChaCha20-Poly1305",
-		 (unsigned long long)(total / 1000000), SAMPLES);
-}
-
 static void print(struct figure *f)
 {
-	char host[400];
 	double least, most, value, base;
 
-	value = median(f->value);
-	base = median(f->base);
+	value = bench_median(f->value, SAMPLES);
+	base = bench_median(f->base, SAMPLES);
 	least = f->value[0];
 	most = f->value[SAMPLES - 1];
-	host_json(host, sizeof(host));
 	f->valid = f->valid && least > 0 && f->base[0] > 0;
 	printf("{\"figure\":\"%s\",\"value\":%.1f,\"unit\":\"%s\","
 	       "\"baseline\":\"%s\",\"baseline_value\":%.1f,\"ratio\":%.3f,"
-	       "\"valid\":%s,\"least\":%.1f,\"most\":%.1f,\"host\":%s}\n",
+	       "\"valid\":%s,\"least\":%.1f,\"most\":%.1f,\"host\":\"%s\","
+	       "\"aead\":\"%s\",\"cipher\":\"%s\",\"size\":1452,"
+	       "\"window\":16777216,\"mb\":%llu,\"samples\":%u,\"seed\":1}\n",
 	       f->name, value, f->unit, f->baseline, base,
 	       base > 0 ? value / base : 0, f->valid ? "true" : "false", least,
-	       most, host);
+	       most, bench_host(), vx6_aead_impl_name(),
+	       chosen() == VX6_ALG_AES128_GCM ? "AES-128-GCM"
+					      : "ChaCha20-Poly1305",
+	       (unsigned long long)(total / 1000000), SAMPLES);
 	fprintf(stderr, "%-20s %9.1f %-6s  baseline %9.1f  ratio %.3f%s\n",
 		f->name, value, f->unit, base, base > 0 ? value / base : 0,
 		f->valid ? "" : "  INVALID");

@@ -25,9 +25,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
+#include "benchmarks/host.h"
+#include "benchmarks/median.h"
 #include "dataplane/base/rand.h"
 #include "dataplane/wire/layer.h"
 #include "dataplane/wire/window.h"
@@ -461,13 +462,6 @@ static double pass(IMB_MGR *mb, enum who who)
 	return from;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Steps a second of each, by its median pass; they take turns pass by pass
  * so that what disturbs one disturbs all. */
 static void sample(IMB_MGR *mb, double rate[WHO_CNT])
@@ -477,10 +471,8 @@ static void sample(IMB_MGR *mb, double rate[WHO_CNT])
 	for (unsigned i = 0; i < PASSES; i++)
 		for (unsigned who = 0; who < WHO_CNT; who++)
 			spent[who][i] = pass(mb, (enum who)who);
-	for (unsigned who = 0; who < WHO_CNT; who++) {
-		qsort(spent[who], PASSES, sizeof(double), by_value);
-		rate[who] = FRAMES / spent[who][PASSES / 2];
-	}
+	for (unsigned who = 0; who < WHO_CNT; who++)
+		rate[who] = FRAMES / bench_median(spent[who], PASSES);
 }
 
 /* ---- a burst's layers alone ---- */
@@ -551,28 +543,6 @@ static double alone_pass(IMB_MGR *mb, enum who who, bool far)
 	return spent;
 }
 
-static void cpu_model(char *out, size_t len)
-{
-	FILE *f = fopen("/proc/cpuinfo", "r");
-	char line[256];
-
-	snprintf(out, len, "unknown");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		char *colon = strchr(line, ':');
-
-		if (strncmp(line, "model name", 10) != 0 || colon == NULL)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		for (char *c = colon; *c; c++)
-			if (*c == '"' || *c == '\\')
-				*c = '\'';
-		snprintf(out, len, "%s", colon + 2);
-		break;
-	}
-	if (f != NULL)
-		fclose(f);
-}
-
 struct result {
 	const char *what, *place; /* place: "", or where the bytes lie */
 	double value, min, max, base;
@@ -591,20 +561,16 @@ static void report(const struct result *r)
 		name[rig.suite == VX6_SUITE_AEGIS128L ? VX6_SUITE_AES256_GCM
 						      : rig.suite];
 	bool valid = rig.refused == 0 && rig.wrong == 0;
-	struct utsname un = { 0 };
-	char cpu[160];
 
-	cpu_model(cpu, sizeof(cpu));
-	uname(&un);
 	printf("{\"figure\":\"wire.%s.%s.%zu%s\",\"value\":%.0f,"
 	       "\"unit\":\"steps/s\",\"baseline\":\"ipsec-mb %s alone\","
 	       "\"baseline_value\":%.0f,\"ratio\":%.3f,\"valid\":%s,"
 	       "\"min\":%.0f,\"max\":%.0f,\"burst\":%u,\"frames\":%u,"
-	       "\"circuits\":%u,\"seed\":%u,\"host\":{\"cpu\":\"%s\","
-	       "\"kernel\":\"%s\",\"aead\":\"%s\"}}\n",
+	       "\"circuits\":%u,\"seed\":%u,\"host\":\"%s\","
+	       "\"aead\":\"%s\"}\n",
 	       r->what, alg, rig.cell, r->place, r->value, than, r->base,
 	       r->value / r->base, valid ? "true" : "false", r->min, r->max,
-	       BURST, FRAMES, CIRCUITS, SEED, cpu, un.release,
+	       BURST, FRAMES, CIRCUITS, SEED, bench_host(),
 	       vx6_aead_impl_name());
 	fflush(stdout);
 	fprintf(stderr,
@@ -617,7 +583,7 @@ static void report(const struct result *r)
 
 static void figure(IMB_MGR *mb, unsigned suite, size_t cell, bool forward)
 {
-	double got[SAMPLES], base = 0;
+	double got[SAMPLES], base = 0, median;
 
 	make_rig(mb, suite, cell, forward);
 	for (unsigned i = 0; i < SAMPLES; i++) {
@@ -628,11 +594,11 @@ static void figure(IMB_MGR *mb, unsigned suite, size_t cell, bool forward)
 		for (unsigned who = RAW; who < OURS; who++)
 			base = rate[who] > base ? rate[who] : base;
 	}
-	qsort(got, SAMPLES, sizeof(got[0]), by_value);
+	median = bench_median(got, SAMPLES);
 	report(&(struct result){
 		.what = forward ? "forward" : "backward",
 		.place = "",
-		.value = got[SAMPLES / 2],
+		.value = median,
 		.min = got[0],
 		.max = got[SAMPLES - 1],
 		.base = base,

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "benchmarks/host.h"
+#include "benchmarks/median.h"
+#include "tests/support/xdp_any.h"
 #include "tests/support/xdp_kit.h"
 
 #define REPEAT 200000u
@@ -37,19 +39,6 @@ static void need(bool ok, const char *what)
 	exit(1);
 }
 
-static int pass_program(void)
-{
-	static const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
-                 .dst_reg = BPF_REG_0,
-                 .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-
-	return bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass,
-			     VX6_COUNT(pass), NULL);
-}
-
 /* Nanoseconds a packet, by the kernel's own clock: whole ones. */
 static double run(int prog, const struct pkt *p)
 {
@@ -63,29 +52,21 @@ static double run(int prog, const struct pkt *p)
 	return o.duration;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static void report(const struct row *row, double ns[], double base[],
 		   unsigned n, size_t size, bool ok)
 {
-	qsort(ns, n, sizeof(ns[0]), by_value);
-	qsort(base, n, sizeof(base[0]), by_value);
+	double mid = bench_median(ns, n), alone = bench_median(base, n);
+
 	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"ns\","
 	       "\"baseline\":\"XDP_PASS alone\",\"baseline_value\":%.0f,"
 	       "\"ratio\":%.3f,\"valid\":%s,\"host\":\"%s\",\"size\":%zu,"
 	       "\"repeat\":%u,\"rounds\":%u,\"min\":%.0f,\"max\":%.0f}\n",
-	       row->name, ns[n / 2], base[n / 2],
-	       base[n / 2] > 0 ? ns[n / 2] / base[n / 2] : ns[n / 2],
+	       row->name, mid, alone, alone > 0 ? mid / alone : mid,
 	       ok ? "true" : "false", bench_host(), size, REPEAT, n, ns[0],
 	       ns[n - 1]);
 	fflush(stdout);
 	fprintf(stderr, "%-28s %6.0f ns  XDP_PASS alone %4.0f ns%s\n",
-		row->name, ns[n / 2], base[n / 2], ok ? "" : "  VOID");
+		row->name, mid, alone, ok ? "" : "  VOID");
 }
 
 static void measure(struct xk *k, int pass, const struct row *row,
@@ -134,7 +115,7 @@ int main(int argc, char **argv)
 			       rows[i].name, bench_host());
 		return 0;
 	}
-	pass = pass_program();
+	pass = xdp_any_program("pass", XDP_PASS);
 	need(pass >= 0, "the kernel takes no program");
 	for (unsigned i = 0; i < VX6_COUNT(rows); i++)
 		measure(&k, pass, &rows[i], (unsigned)rounds);

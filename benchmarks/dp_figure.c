@@ -13,6 +13,7 @@
 
 #include "benchmarks/dp.h"
 #include "benchmarks/host.h"
+#include "benchmarks/median.h"
 
 #define SAMPLES 5u
 #define PASSES  5u /* a sample */
@@ -55,19 +56,6 @@ void dp_figure_name(const struct dp_case *c, const char *suite, char name[64])
 }
 
 /* ---- samples ---- */
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(double v[], unsigned n)
-{
-	qsort(v, n, sizeof(v[0]), by_value);
-	return v[n / 2];
-}
 
 static double ghz(void) /* of the time stamp counter */
 {
@@ -126,7 +114,7 @@ static void sample(struct pair *p, unsigned no, struct result *r)
 		(void)pass(p, (enum who)who, r); /* its memory comes back */
 		for (unsigned i = 0; i < PASSES; i++)
 			ns[i] = pass(p, (enum who)who, r);
-		r->ns[who][no] = median(ns, PASSES);
+		r->ns[who][no] = bench_median(ns, PASSES);
 	}
 }
 
@@ -143,7 +131,7 @@ static void phases(struct pair *p, struct result *r)
 			v[k][i] = (double)cycles[k] / DP_FRAMES;
 	}
 	for (unsigned k = 0; k < DP_PHASE_CNT; k++)
-		r->phase[k] = median(v[k], PASSES);
+		r->phase[k] = bench_median(v[k], PASSES);
 }
 
 /* ---- the line ---- */
@@ -208,7 +196,7 @@ static void report(const struct pair *p, struct result *r, const char *name,
 	double ns[WHO_CNT], ours, cycles;
 
 	for (unsigned who = 0; who < WHO_CNT; who++)
-		qsort(r->ns[who], SAMPLES, sizeof(double), by_value);
+		(void)bench_median(r->ns[who], SAMPLES);
 	ns[OURS] = r->ns[OURS][0];
 	ns[BASE] = r->ns[BASE][0];
 	ns[AHEAD] = r->ns[AHEAD][0];

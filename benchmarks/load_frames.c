@@ -11,7 +11,6 @@
  * The file: for each frame its length, 16 bits in host order, and its bytes.
  * Says {"started":true}, and in the end, or when it is told to end, what
  * was sent: {"sent":..,"refused":..,"ns":..}.  SECONDS are 120 at most. */
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -29,6 +28,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "tests/support/xdp_any.h"
 
 #define FRAMES    4096u
 #define FRAME_MAX 1514u
@@ -50,12 +50,7 @@ static void on_signal(int signo)
 
 static int drop_all(unsigned index)
 {
-	const struct bpf_insn insn[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_DROP },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "drop_all", "GPL", insn, 2,
-			       NULL);
+	int fd = xdp_any_program("drop_all", XDP_DROP);
 
 	if (fd < 0 ||
 	    bpf_xdp_attach((int)index, fd, XDP_FLAGS_DRV_MODE, NULL) != 0) {

@@ -25,6 +25,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "tests/support/xdp_any.h"
+
 struct twonet net = { -1, -1 };
 
 static const char *lacking;
@@ -221,15 +223,10 @@ int twonet_wire(const struct twonet *t, unsigned i)
 
 int twonet_stranger(const char *interface)
 {
-	const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
 	const struct bpf_link_create_opts opts = {
 		.sz = sizeof(opts), .flags = XDP_FLAGS_DRV_MODE
 	};
-	int prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", pass,
-				 VX6_COUNT(pass), NULL);
+	int prog = xdp_any_program("stranger", XDP_PASS);
 	int link;
 
 	must(prog >= 0, "a program of XDP");

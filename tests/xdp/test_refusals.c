@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/xdp_any.h"
 #include "tests/support/xdp_node.h"
 
 static const struct xdp_opts opts = { .links = 4,
@@ -113,14 +114,7 @@ static void mtu_too_large(void **state)
 /* A program that passes everything, as somebody else's. */
 static int foreign_program(void)
 {
-	static const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
-                 .dst_reg = BPF_REG_0,
-                 .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "somebodys", "GPL", pass,
-			       VX6_COUNT(pass), NULL);
+	int fd = xdp_any_program("somebodys", XDP_PASS);
 
 	assert_true(fd >= 0);
 	return fd;
