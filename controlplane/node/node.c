@@ -373,32 +373,39 @@ static void on_stream_room(void *ctx, struct quic_conn *c, int64_t stream)
 		mux_stream_room(m, stream);
 }
 
+/* A session without its control stream is none. */
+static void control_ended(struct quic_conn *c, int64_t stream, const char *why)
+{
+	struct peer *p = session(c);
+
+	if (p && stream == p->stream)
+		quic_close(c, VX6_BAD_STATE, why, loop_now(p->node->loop));
+}
+
 static void on_stream_reset(void *ctx, struct quic_conn *c, int64_t stream,
 			    uint64_t code)
 {
-	struct peer *p = session(c);
 	struct mux *m = mux_of(c);
 
+	(void)ctx;
 	(void)code;
 	if (m)
 		mux_stream_reset(m, stream);
-	else if (p && stream == p->stream)
-		quic_close(c, VX6_BAD_STATE, "control stream was reset",
-			   loop_now(((struct node *)ctx)->loop));
+	else
+		control_ended(c, stream, "control stream was reset");
 }
 
 static void on_stream_stop(void *ctx, struct quic_conn *c, int64_t stream,
 			   uint64_t code)
 {
-	struct peer *p = session(c);
 	struct mux *m = mux_of(c);
 
+	(void)ctx;
 	(void)code;
 	if (m)
 		mux_stream_stop(m, stream);
-	else if (p && stream == p->stream)
-		quic_close(c, VX6_BAD_STATE, "control stream was stopped",
-			   loop_now(((struct node *)ctx)->loop));
+	else
+		control_ended(c, stream, "control stream was stopped");
 }
 
 static void on_stream_closed(void *ctx, struct quic_conn *c, int64_t stream)

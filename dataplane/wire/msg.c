@@ -143,31 +143,29 @@ void vx6_msg_header(uint8_t out[VX6_MSG_HDR], enum vx6_msg_type type,
 
 /* ---- reasons ---- */
 
-const char *vx6_fail_text(unsigned reason)
+static const char *text_of(const char *const text[], unsigned n,
+			   unsigned reason)
 {
-	static const char *const text[] = {
-#define X(name, no, str) [no] = (str),
-		VX6_FAIL_LIST(X)
-#undef X
-	};
-
-	if (reason < VX6_COUNT(text) && text[reason] != NULL)
+	if (reason < n && text[reason] != NULL)
 		return text[reason];
 	return "reason not known here";
+}
+
+#define X(name, no, str) [no] = (str),
+const char *vx6_fail_text(unsigned reason)
+{
+	static const char *const text[] = { VX6_FAIL_LIST(X) };
+
+	return text_of(text, VX6_COUNT(text), reason);
 }
 
 const char *vx6_destroy_text(unsigned reason)
 {
-	static const char *const text[] = {
-#define X(name, no, str) [no] = (str),
-		VX6_DESTROY_LIST(X)
-#undef X
-	};
+	static const char *const text[] = { VX6_DESTROY_LIST(X) };
 
-	if (reason < VX6_COUNT(text) && text[reason] != NULL)
-		return text[reason];
-	return "reason not known here";
+	return text_of(text, VX6_COUNT(text), reason);
 }
+#undef X
 
 enum vx6_created_code vx6_fail_code(unsigned reason)
 {

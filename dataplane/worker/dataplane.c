@@ -275,29 +275,26 @@ static void about_xdp(struct abi_stats *s, const struct af_xdp_state *x)
 }
 
 /* No link carries more than the smallest interface. */
+static void limit_to(struct abi_welcome *w, uint32_t mtu)
+{
+	if (mtu < w->u_v6 + HDR_V6)
+		w->u_v6 = (uint16_t)(mtu - HDR_V6);
+	if (mtu < w->u_v4 + HDR_V4)
+		w->u_v4 = (uint16_t)(mtu - HDR_V4);
+}
+
 static void limit_u(struct abi_welcome *w, const struct af_xdp_state *x)
 {
-	for (unsigned i = 0; i < x->interface_cnt; i++) {
-		uint32_t mtu = x->interface[i].mtu;
-
-		if (mtu < w->u_v6 + HDR_V6)
-			w->u_v6 = (uint16_t)(mtu - HDR_V6);
-		if (mtu < w->u_v4 + HDR_V4)
-			w->u_v4 = (uint16_t)(mtu - HDR_V4);
-	}
+	for (unsigned i = 0; i < x->interface_cnt; i++)
+		limit_to(w, x->interface[i].mtu);
 }
 
 static void limit_dpdk(struct abi_welcome *w, const struct abi_stats *s)
 {
 	for (unsigned i = 0; i < ABI_IF_CNT; i++) {
-		uint32_t mtu = s->interface[i].mtu;
-
-		if (s->backend != ABI_BACKEND_DPDK || mtu == 0)
+		if (s->backend != ABI_BACKEND_DPDK || s->interface[i].mtu == 0)
 			return;
-		if (mtu < w->u_v6 + HDR_V6)
-			w->u_v6 = (uint16_t)(mtu - HDR_V6);
-		if (mtu < w->u_v4 + HDR_V4)
-			w->u_v4 = (uint16_t)(mtu - HDR_V4);
+		limit_to(w, s->interface[i].mtu);
 	}
 }
 
