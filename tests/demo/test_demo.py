@@ -172,8 +172,8 @@ def the_kill_can_be_left_out():
     tap.absent(out, "0 bytes lost")
 
 
-@tap.test
-def interrupted_it_cleans_up():
+def up():
+    """A demo that stays up."""
     needs()
     env = environment()
     del env["DEMO_ONCE"]
@@ -181,6 +181,12 @@ def interrupted_it_cleans_up():
     for line in p.stdout:
         if "until ^C" in line:
             break
+    return p
+
+
+@tap.test
+def interrupted_it_cleans_up():
+    p = up()
     tap.true(left(p.pid), "it stays up")
     p.send_signal(signal.SIGINT)
     p.communicate(timeout=60)
@@ -190,13 +196,7 @@ def interrupted_it_cleans_up():
 
 @tap.test
 def what_a_crash_left_goes_with_the_next():
-    needs()
-    env = environment()
-    del env["DEMO_ONCE"]
-    p = subprocess.Popen([DEMO], stdout=subprocess.PIPE, text=True, env=env)
-    for line in p.stdout:
-        if "until ^C" in line:
-            break
+    p = up()
     p.kill()
     p.communicate()
     tap.true(left(p.pid), "a kill -9 leaves something")

@@ -13,21 +13,11 @@ import glob
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
-TOP = os.environ.get("VX6_TOP") or os.path.dirname(os.path.dirname(
-    os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("VX6_BUILD") or os.path.join(TOP, "build")
-count = 0
+from harness import command, tap
 
-
-def result(ok, name, why=""):
-    global count
-    count += 1
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}")
-    for line in str(why).splitlines()[:40] if not ok else []:
-        print(f"# {line}")
+BUILD = os.environ.get("VX6_BUILD") or os.path.join(command.TOP, "build")
 
 
 # ---- CBOR, deterministic encoding only (RFC 8949 section 4.2.1) ----
@@ -319,7 +309,7 @@ class Checker:
 def rules():
     out = {}
     for path in sorted(glob.glob(os.path.join(
-            TOP, "controlplane/record/*.cddl"))):
+            command.TOP, "controlplane/record/*.cddl"))):
         with open(path, encoding="utf-8") as f:
             out.update(Reader(f.read()).rules())
     return out
@@ -332,15 +322,15 @@ def program():
     if not os.path.exists(path):  # only this script was asked for
         env = {k: v for k, v in os.environ.items()
                if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        subprocess.run(["make", f"BUILD={BUILD}", path], cwd=TOP, env=env,
-                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["make", f"BUILD={BUILD}", path], cwd=command.TOP,
+                       env=env, check=True, stdout=subprocess.DEVNULL)
     return path
 
 
 def run_c(**env):
     full = dict(os.environ, **env)
     full.pop("VX6_TEST_ONLY", None)
-    subprocess.run([program()], env=full, cwd=TOP, check=True,
+    subprocess.run([program()], env=full, cwd=command.TOP, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -452,65 +442,83 @@ def bent(samples, checker):
 
 # ---- tests ----
 
-def takes_samples(samples, checker):
+@tap.once
+def checker():
+    return Checker(rules())
+
+
+@tap.once
+def samples():
+    """Real bodies, by name."""
+    with tempfile.TemporaryDirectory() as where:
+        run_c(VX6_SAMPLES=where)
+        return load(where)
+
+
+@tap.test
+def samples_are_what_the_cddl_says():
     bad = []
-    for name, data in samples.items():
+    for name, data in samples().items():
         try:
-            if not checker.ok(("name", name.split(".")[0]), decode(data)):
+            if not checker().ok(("name", name.split(".")[0]), decode(data)):
                 bad.append(name)
             if encode(decode(data)) != data:
                 bad.append(name + ": not deterministic")
         except Bad as e:
             bad.append(f"{name}: {e}")
-    result(not bad and len(samples) >= 15,
-           f"{len(samples)} samples are what the CDDL says", bad)
+    tap.equal(bad, [])
+    tap.true(len(samples()) >= 15, f"{len(samples())} samples: too few")
 
 
-def signatures(samples):
+@tap.test
+def signatures_hold_for_another_library():
     try:
         from nacl.exceptions import BadSignatureError
         from nacl.signing import VerifyKey
     except ImportError:
-        global count
-        count += 1
-        print(f"ok {count} - signatures # SKIP nacl: python3-nacl is not "
-              "installed")
-        return
+        raise tap.Skip("nacl: python3-nacl is not installed")
     bad = []
     for name in ("record.full", "record.bare"):
-        inner, signature = decode(samples[name])
+        inner, signature = decode(samples()[name])
         key = get(decode(inner), 3)
         try:
             VerifyKey(key).verify(b"vx6/1 record\0" + inner, signature)
         except BadSignatureError:
             bad.append(name)
-        if get(decode(inner), 7) != samples["node." + name.split(".")[1]]:
+        if get(decode(inner), 7) != samples()["node." + name.split(".")[1]]:
             bad.append(name + ": another body")
-    result(not bad, "signatures hold for another library", bad)
+    tap.equal(bad, [])
 
 
-def agrees(samples, checker, directory):
-    cases = bent(samples, checker)
-    where = os.path.join(directory, "bent")
-    os.mkdir(where)
-    for name, (raw, _) in cases.items():
-        with open(os.path.join(where, name), "wb") as f:
-            f.write(raw)
-    run_c(VX6_JUDGE=where)
-    with open(where + ".verdict", encoding="utf-8") as f:
-        verdict = dict(line.split() for line in f)
+def judged(cases):
+    """What C says of each."""
+    with tempfile.TemporaryDirectory() as directory:
+        where = os.path.join(directory, "bent")
+        os.mkdir(where)
+        for name, (raw, _) in cases.items():
+            with open(os.path.join(where, name), "wb") as f:
+                f.write(raw)
+        run_c(VX6_JUDGE=where)
+        with open(where + ".verdict", encoding="utf-8") as f:
+            return dict(line.split() for line in f)
+
+
+@tap.test
+def c_and_cddl_agree_on_bent_bodies():
+    cases = bent(samples(), checker())
+    verdict = judged(cases)
     wrong = [f"{name}: C says {verdict.get(name)}, CDDL "
              f"{'takes' if take else 'refuses'} {raw[:60].hex()}"
              for name, (raw, take) in cases.items()
              if (verdict.get(name) == "OK") != take]
     taken = sum(t for _, t in cases.values())
-    result(not wrong and taken > 100 and len(cases) - taken > 1000,
-           "C and CDDL agree on bent bodies", "\n".join(wrong) or
-           f"{len(cases)} cases, {taken} taken: too few")
-    print(f"# {len(cases)} cases, {taken} to be taken")
+    tap.note(f"{len(cases)} cases, {taken} to be taken")
+    tap.equal(wrong[:40], [])
+    tap.true(taken > 100 and len(cases) - taken > 1000, "too few cases")
 
 
-def self_check(checker):
+@tap.test
+def the_checker_checks():
     """The checker itself refuses: CDDL by hand, and what it must say."""
     c = Checker(Reader("""a = { 1 => 3..5, ? 2 => tstr .regexp "[ab]+",
         * uint => any }  b = [0*2 uint .size 1, "x"]
@@ -529,24 +537,8 @@ def self_check(checker):
     used = {"record", "node", "signed-part", "hello", "records", "link",
             "records-wanted", "link-close", "goaway", "open", "open-ok",
             "open-fail", "channel"}
-    wrong += sorted(used - set(checker.rules))
-    result(not wrong, "the checker checks", wrong)
+    wrong += sorted(used - set(checker().rules))
+    tap.equal(wrong, [])
 
 
-def main():
-    checker = Checker(rules())
-    self_check(checker)
-    with tempfile.TemporaryDirectory() as directory:
-        where = os.path.join(directory, "samples")
-        os.mkdir(where)
-        run_c(VX6_SAMPLES=where)
-        samples = load(where)
-        takes_samples(samples, checker)
-        signatures(samples)
-        agrees(samples, checker, directory)
-    print(f"1..{count}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+tap.main()

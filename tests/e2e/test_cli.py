@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ask, command, place, tap
+from harness import command, place, tap
 from harness.command import Terminal, vx6
 from harness.fake import Fake, Raw, Refuse
 
@@ -214,6 +214,13 @@ def without_vx6d_every_command_says_how_to_start_it():
     tap.equal(done.out, "")
 
 
+def let_pass(path):
+    """Everybody may go through what is above, until the test ends."""
+    while (path := os.path.dirname(path)) != "/tmp":
+        tap.after(os.chmod, path, stat.S_IMODE(os.stat(path).st_mode))
+        os.chmod(path, 0o711)
+
+
 @tap.test
 def a_socket_of_others_is_denied_with_exit_4():
     if os.geteuid() != 0:
@@ -222,12 +229,7 @@ def a_socket_of_others_is_denied_with_exit_4():
     # everything down to the socket may be entered, the socket not opened
     for path in (here.dir, here.run):
         os.chmod(path, 0o755)
-    above = os.path.dirname(here.dir)
-    while above != "/tmp":
-        mode = stat.S_IMODE(os.stat(above).st_mode)
-        os.chmod(above, 0o711)
-        tap.after(os.chmod, above, mode)
-        above = os.path.dirname(above)
+    let_pass(here.dir)
     setpriv = shutil.which("setpriv")
     binary = os.path.join(here.dir, "vx6")
     shutil.copy(command.VX6, binary)
@@ -594,12 +596,7 @@ def init_without_root_uses_xdg():
         os.chown(home, 65534, 65534)
         binary = os.path.join(home, "vx6")
         shutil.copy(command.VX6, binary)
-        above = os.path.dirname(home)
-        while above != "/tmp":
-            mode = stat.S_IMODE(os.stat(above).st_mode)
-            os.chmod(above, 0o711)
-            tap.after(os.chmod, above, mode)
-            above = os.path.dirname(above)
+        let_pass(home)
         command_line = ["setpriv", "--reuid=65534", "--regid=65534",
                         "--clear-groups", binary, "--json", "init"]
     env = {"PATH": os.environ["PATH"], "HOME": home,

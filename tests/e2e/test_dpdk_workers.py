@@ -12,15 +12,14 @@ is handed over.
 import json
 import os
 import random
-import socket
 import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
 from harness import command, place, tap  # noqa: E402
+from harness import dataplane as dp  # noqa: E402
 from netlab.ns import Namespace, lacking  # noqa: E402
-import test_dataplane as dp  # noqa: E402
 
 OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
                       "vx6-port-dpdk.so")
@@ -83,8 +82,8 @@ class Flow:
 
     def __init__(self, no, nets, client):
         self.no = no
-        self.left = self.socket(nets[0], at(0, False, PORT + no))
-        self.right = self.socket(nets[2], at(1, True, PORT + no))
+        self.left = dp.udp_at(at(0, False, PORT + no), nets[0])
+        self.right = dp.udp_at(at(1, True, PORT + no), nets[2])
         self.in_, self.out = dp.Keys(1 + no), \
             dp.Keys(40 + (no ^ (no >> 1 & 1)))
         self.f = dp.HalfKeys(f"f{no}", 1 + no % 2)
@@ -102,15 +101,6 @@ class Flow:
         client.ok(dp.HALF_ADD, dp.half(
             dp.BACKWARD, 64 + no, right, left, 2000 + no, self.ours,
             self.far.start, self.ours.start))
-
-    @staticmethod
-    def socket(ns, where):
-        with ns.inside():
-            s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        tap.after(s.close)
-        s.settimeout(dp.WAIT_S)
-        s.bind(where)
-        return s
 
     @staticmethod
     def cell(key, index, circ, text):

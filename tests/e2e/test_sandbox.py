@@ -15,8 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from harness import command, tap  # noqa: E402
 from harness.box import attempts, check_process, judge  # noqa: E402
+from harness.dataplane import Plane  # noqa: E402
 from harness.node import Net  # noqa: E402
-from test_dataplane import Plane  # noqa: E402
 
 PROGRAMS = ["vx6-dataplane", "vx6d"]
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",

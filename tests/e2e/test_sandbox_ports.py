@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from harness import command, place, tap  # noqa: E402
 from harness.box import attempts, check_process, judge  # noqa: E402
+from harness.dataplane import WAIT_S, Client, Plane  # noqa: E402
 from harness.veth import fresh_network, ip, veth_pair  # noqa: E402
-from test_dataplane import Client, Plane, WAIT_S  # noqa: E402
 
 OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
                       "vx6-port-dpdk.so")

@@ -12,40 +12,29 @@ VX6_WRITE=1 they are written.
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
-TOP = os.environ.get("VX6_TOP") or os.path.dirname(os.path.dirname(
-    os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("VX6_BUILD") or os.path.join(TOP, "build")
+from harness import command, tap
+
+BUILD = os.environ.get("VX6_BUILD") or os.path.join(command.TOP, "build")
 PUBLISHED = ["schema.json", "REFERENCE.md", "example.json"]
-count = 0
 
 
-def result(ok, name, why=""):
-    global count
-    count += 1
-    print(f"{'ok' if ok else 'not ok'} {count} - {name}")
-    for line in str(why).splitlines() if not ok else []:
-        print(f"# {line}")
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def samples(directory):
+@tap.once
+def samples():
     """Lets the unit test, as it is now, write what the table makes."""
     program = os.path.join(BUILD, "tests/unit/test_config")
     if "VX6_BUILD" not in os.environ:  # make test has made it
-        subprocess.run(["make", os.path.relpath(program, TOP)], cwd=TOP,
-                       check=True, stdout=subprocess.DEVNULL)
-    env = dict(os.environ, VX6_SAMPLES=directory)
+        subprocess.run(["make", os.path.relpath(program, command.TOP)],
+                       cwd=command.TOP, check=True,
+                       stdout=subprocess.DEVNULL)
+    directory = tempfile.TemporaryDirectory()
+    tap.after(directory.cleanup)
+    env = dict(os.environ, VX6_SAMPLES=directory.name)
     env.pop("VX6_TEST_ONLY", None)
-    subprocess.run([program], env=env, cwd=TOP, check=True,
+    subprocess.run([program], env=env, cwd=command.TOP, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return directory.name
 
 
 def read(*path):
@@ -53,16 +42,29 @@ def read(*path):
         return f.read()
 
 
-def published(directory):
+@tap.test
+def what_is_published_is_what_the_table_makes():
     for name in PUBLISHED:
-        made = read(directory, name)
-        path = os.path.join(TOP, "config", name)
+        made = read(samples(), name)
+        path = os.path.join(command.TOP, "config", name)
         if os.environ.get("VX6_WRITE") == "1":
             with open(path, "w", encoding="utf-8") as f:
                 f.write(made)
-        same = os.path.exists(path) and read(path) == made
-        result(same, f"config/{name} is what the table makes",
-               "VX6_WRITE=1 tests/e2e/test_schema.py writes it")
+        tap.true(os.path.exists(path) and read(path) == made,
+                 f"config/{name}: VX6_WRITE=1 tests/e2e/test_schema.py "
+                 "writes it")
+
+
+def validator():
+    """The schema, and the class of those who judge by it."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise tap.Skip("jsonschema: python3-jsonschema is not installed")
+    cls = jsonschema.Draft202012Validator
+    schema = json.loads(read(samples(), "schema.json"))
+    cls.check_schema(schema)
+    return schema, cls
 
 
 def fields(schema, path=""):
@@ -76,32 +78,25 @@ def fields(schema, path=""):
             yield from fields(sub.get("items", {}), here + "[]")
 
 
-def judge(directory):
-    names = ["is a schema", "takes the example", "takes every default",
-             "refuses what is bad", "has no field that takes anything"]
-    try:
-        import jsonschema
-    except ImportError:
-        for name in names:
-            skip(name, "jsonschema: python3-jsonschema is not installed")
-        return
-    schema = json.loads(read(directory, "schema.json"))
-    cls = jsonschema.Draft202012Validator
-    try:
-        cls.check_schema(schema)
-        result(True, names[0])
-    except jsonschema.SchemaError as e:
-        result(False, names[0], e)
-        return
-    v = cls(schema)
-    example = json.loads(read(directory, "example.json"))
-    result(v.is_valid(example), names[1],
-           [e.message for e in v.iter_errors(example)])
-    bad = [p for p, s in fields(schema)
-           if "default" in s and not cls(s).is_valid(s["default"])]
-    result(not bad, names[2], bad)
+@tap.test
+def it_takes_the_example():
+    schema, cls = validator()
+    example = json.loads(read(samples(), "example.json"))
+    tap.equal([e.message for e in cls(schema).iter_errors(example)], [])
+
+
+@tap.test
+def it_takes_every_default():
+    schema, cls = validator()
+    tap.equal([p for p, s in fields(schema)
+               if "default" in s and not cls(s).is_valid(s["default"])], [])
+
+
+@tap.test
+def it_refuses_what_is_bad():
+    schema, cls = validator()
     wrong = []
-    for line in read(directory, "cases.jsonl").splitlines():
+    for line in read(samples(), "cases.jsonl").splitlines():
         case = json.loads(line)
         try:
             doc, parsed = json.loads(case["doc"]), True
@@ -112,25 +107,19 @@ def judge(directory):
             fine = not parsed or "twice" in case["text"] \
                 or "\\u0000" in case["text"]
         else:
-            fine = parsed and v.is_valid(doc) == (
+            fine = parsed and cls(schema).is_valid(doc) == (
                 case["schema"] == "cannot say")
         if not fine:
             wrong.append(case)
-    result(not wrong, names[3], json.dumps(wrong, indent=1))
+    tap.equal(wrong, [])
+
+
+@tap.test
+def no_field_takes_anything():
+    schema, cls = validator()
     junk = [{"no such": 1}, [[]], "no \x01 such", -10**30, None]
-    lax = [p for p, s in fields(schema)
-           if any(cls(s).is_valid(j) for j in junk)]
-    result(not lax, names[4], lax)
+    tap.equal([p for p, s in fields(schema)
+               if any(cls(s).is_valid(j) for j in junk)], [])
 
 
-def main():
-    with tempfile.TemporaryDirectory() as directory:
-        samples(directory)
-        published(directory)
-        judge(directory)
-    print(f"1..{count}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+tap.main()

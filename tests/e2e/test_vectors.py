@@ -8,43 +8,28 @@ import subprocess
 import sys
 import tempfile
 
-TOP = os.environ.get("VX6_TOP") or os.path.dirname(os.path.dirname(
-    os.path.dirname(os.path.abspath(__file__))))
-VECTORS = os.path.join(TOP, "tests", "vectors")
+from harness import command, tap
+
+VECTORS = os.path.join(command.TOP, "tests", "vectors")
 NAMES = ["aead", "cell", "create", "kdf", "layer"]
 
 
-def read(path):
-    try:
-        with open(path, "rb") as f:
-            return f.read()
-    except OSError as e:
-        print(f"# {path}: {e.strerror}")
-        return None
+def read(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
 
 
-def main():
-    failed = 0
-    print(f"1..{len(NAMES) + 1}")
+@tap.test
+def the_generator_makes_what_is_committed():
     with tempfile.TemporaryDirectory() as new:
         made = subprocess.run(
             [sys.executable, os.path.join(VECTORS, "make_vectors.py"), new],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        for line in made.stdout.decode("utf-8", "replace").splitlines():
-            print("#", line)
-        files = sorted(os.listdir(new))
-        whole = made.returncode == 0 and files == [n + ".json" for n in NAMES]
-        failed += not whole
-        print(f"{'ok' if whole else 'not ok'} 1 - the generator runs")
-        for i, name in enumerate(NAMES, 2):
-            want = read(os.path.join(VECTORS, name + ".json"))
-            same = want is not None and \
-                want == read(os.path.join(new, name + ".json"))
-            failed += not same
-            print(f"{'ok' if same else 'not ok'} {i} - {name}.json is "
-                  "what it makes")
-    return 1 if failed else 0
+        tap.equal(made.returncode, 0, made.stdout.decode("utf-8", "replace"))
+        tap.equal(sorted(os.listdir(new)), [n + ".json" for n in NAMES])
+        for name in os.listdir(new):
+            tap.true(read(VECTORS, name) == read(new, name),
+                     f"{name} is another; make vectors writes it")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+tap.main()

@@ -23,15 +23,15 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
-from harness import place, tap  # noqa: E402
+from harness import dataplane as dp  # noqa: E402
+from harness import command, place, tap  # noqa: E402
+from harness.dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
+                               LINK_ADD, Client, Plane, half, udp_at)
 from harness.staged import Staged  # noqa: E402
 from netlab.ns import Namespace, lacking  # noqa: E402
-import test_dataplane as dp  # noqa: E402
-from test_dataplane import (BACKWARD, FORWARD, HALF_ADD,  # noqa: E402
-                            LINK_ADD, Client, Plane, half)
 
 UDP, AF_XDP = 1, 2
-XDP_ABI = os.path.join(dp.TOP, "xdp", "abi.h")
+XDP_ABI = os.path.join(command.TOP, "xdp", "abi.h")
 with open(XDP_ABI, encoding="ascii") as xdp_abi:
     XDP = xdp_abi.read()
 REASON = re.findall(r"^\tX\((\w+),", XDP, re.M)
@@ -167,8 +167,8 @@ class NetPath(dp.Path):
         self.nets = [Net() for _ in range(5)]
         for i in range(4):
             cable(i, self.nets[i], self.nets[i + 1], queues=queues)
-        self.left = self.end(0, False)
-        self.right = self.end(3, True)
+        self.left = udp_at(at(0, False, v4), self.nets[0])
+        self.right = udp_at(at(3, True, v4), self.nets[4])
         self.links = [dp.Keys(i) for i in range(1, 5)]
         self.f = [dp.HalfKeys(f"f{i}", 1 + i % 2) for i in range(4)]
         self.b = [dp.HalfKeys(f"b{i}", 1 + i % 2) for i in range(4)]
@@ -180,16 +180,6 @@ class NetPath(dp.Path):
         self.clients = [client(p) for p in self.planes]
         for i in range(3):
             self.program_one(i, self.clients[i])
-
-    def end(self, i, right):
-        with self.nets[4 if right else 0].inside():
-            s = socket.socket(
-                socket.AF_INET if self.v4 else socket.AF_INET6,
-                socket.SOCK_DGRAM)
-        tap.after(s.close)
-        s.settimeout(dp.WAIT_S)
-        s.bind(at(i, right, self.v4))
-        return s
 
     def program_one(self, i, c, ahead=0):
         """ahead: how far on the counter is that plane i seals under."""
@@ -332,18 +322,9 @@ class Meeting:
         self.keys = {no: dp.HalfKeys(f"meeting {no}", 1)
                      for no in (LEFT_IN, RIGHT_IN, LEFT_OUT, RIGHT_OUT)}
         self.inner = [dp.HalfKeys(f"inner {i}", 1) for i in range(2)]
-        self.ends = [self.end(nets[0], at(0, False, False)),
-                     self.end(nets[2], at(1, True, False))]
+        self.ends = [udp_at(at(0, False, False), nets[0]),
+                     udp_at(at(1, True, False), nets[2])]
         self.program()
-
-    @staticmethod
-    def end(net, where):
-        with net.inside():
-            s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        tap.after(s.close)
-        s.settimeout(dp.WAIT_S)
-        s.bind(where)
-        return s
 
     def program(self):
         c, k = self.client, self.keys

@@ -5,15 +5,12 @@ import re
 import subprocess
 import tempfile
 
-from harness import command, tap
-
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__)))))
+from . import command, tap
 
 
 def attempts():
     """The names of what is tried, from the one list."""
-    with open(os.path.join(TOP, "dataplane/sandbox/sandbox.h"),
+    with open(os.path.join(command.TOP, "dataplane/sandbox/sandbox.h"),
               encoding="utf-8") as f:
         return re.findall(r'^\tX\(\w+, .*"(.*)"\)', f.read(), re.M)
 

@@ -12,6 +12,8 @@ import time
 
 from . import place, tap
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
 BIN = os.environ.get("VX6_BIN") or os.path.join(
     os.environ.get("VX6_BUILD", "build"), "bin")
 VX6 = os.path.abspath(os.path.join(BIN, "vx6"))

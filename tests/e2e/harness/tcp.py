@@ -108,6 +108,18 @@ def digest_of_all(sock):
     sock.sendall(f"{count} {digest}\n".encode())
 
 
+def arrives(sock, data=b""):
+    """Sends data and its end; a digest_of_all at the other must say that all
+    of it came."""
+    sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+    answer = b""
+    while part := sock.recv(PART):
+        answer += part
+    tap.equal(answer.decode(),
+              f"{len(data)} {hashlib.sha256(data).hexdigest()}\n")
+
+
 def echo(sock):
     while part := sock.recv(PART):
         sock.sendall(part)

@@ -275,20 +275,12 @@ class Lab(Net):
     def uplink(self, behind):
         return self.nats[behind].ns if behind else self.switch
 
-    def reach(self, a, b):
-        """Whether two nodes can have a session at all."""
+    @staticmethod
+    def reach(a, b):
         behind = a.spec["behind"], b.spec["behind"]
         if behind[0] and behind[1] and behind[0] != behind[1]:
             return False
         return bool(set(a.where.families) & set(b.where.families))
-
-    def knows(self, node):
-        relays = [n for n in self.nodes.values() if n.relay and n is not node]
-        peers = node.peers()
-        return all(r.name in peers and (
-            peers[r.name]["state"] == "connected" or not self.reach(node, r))
-                   for r in relays) and \
-            node.status()["relays_known"] >= len(relays)
 
     # ---- cables ----
 
