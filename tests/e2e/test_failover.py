@@ -129,7 +129,8 @@ def streams_wait_when_nothing_is_left():
         watch = Watch(c)
         # several times, because which of the two is built first differs
         for i in range(1, 4):
-            tap.wait(lambda: both_stand(made["client"]), "both circuits", 60)
+            tap.wait(lambda: both_stand(made["client"]), "both circuits", 60,
+                     lambda: stand(made["client"]))
             s.sendall(b"before")
             tap.equal(take(s, 6), b"before")
             for name in ("r2", "s2"):
@@ -146,6 +147,13 @@ def streams_wait_when_nothing_is_left():
 def both_stand(node):
     return len([c for c in node.api("circuit.list")["circuits"]
                 if c["state"] == "open"]) == 2
+
+
+def stand(node):
+    """What a node has, for who waits for something else."""
+    return "\n".join([f"{c}" for c in node.api("circuit.list")["circuits"]] +
+                     [f"{t}" for t in node.api("tunnel.list")["tunnels"]] +
+                     [node.last_words()])
 
 
 def take(sock, count):
