@@ -213,7 +213,7 @@ static void the_bell_rings_for_who_sleeps(void **state)
 
 #define TURNS 20000u
 
-static _Atomic bool done;
+static _Atomic bool done, met;
 static unsigned seen[LINKS]; /* questions about each link */
 
 static void take(void)
@@ -230,11 +230,12 @@ static void take(void)
 }
 
 /* Publishes ways that say one number each, withdraws, renews; and takes
- * questions as neigh does, asleep in between. */
+ * questions as neigh does, asleep in between; for as long as it takes until
+ * the reader has had the CPU, too. */
 static void *write_ways(void *arg)
 {
 	(void)arg;
-	for (unsigned i = 0; i < TURNS; i++) {
+	for (unsigned i = 0; i < TURNS || !atomic_load(&met); i++) {
 		struct neigh_way put = way_of(addr(1), i);
 
 		ways_put(&w, i % 3, &put, i % 5);
@@ -272,12 +273,14 @@ static void a_reader_never_sees_half(void **state)
 	(void)state;
 	memset(seen, 0, sizeof(seen));
 	atomic_store(&done, false);
+	atomic_store(&met, false);
 	assert_int_equal(pthread_create(&thread, NULL, write_ways, NULL), 0);
 	while (!atomic_load(&done)) {
 		for (uint32_t i = 0; i < 3; i++) {
 			if (!find(i, 1, &way))
 				continue;
 			assert_true(is_one(&way));
+			atomic_store(&met, true);
 			found++;
 		}
 		assert_false(find(link, link, &way));
