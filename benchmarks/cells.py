@@ -24,6 +24,8 @@ from harness import command, load, place, programs, tap
 from netlab import lacking, ns
 
 WHERE = os.path.dirname(load.PROGRAM)
+OBJECT = os.path.join(os.path.dirname(command.BIN), "lib", "vx6",
+                      "vx6-port-dpdk.so")
 SHOT = 131072      # cells that are made, then sent
 SHOTS = 5          # of them in a turn
 TURNS = 5
@@ -102,8 +104,8 @@ class Place:
         with self.relay.inside():
             self.forwarder = place.start(
                 [os.path.join(command.BIN, "vx6-dataplane"), "--run",
-                 self.run, "--port", backend, "--cpus", str(self.cores[0]),
-                 *more], log=log)
+                 self.run, *(() if backend == "dpdk" else ("--port", backend)),
+                 "--cpus", str(self.cores[0]), *more], log=log)
         tap.wait(lambda: os.path.exists(
             os.path.join(self.run, "dataplane.sock")), "the data plane")
         self.start_cells(self.run)
@@ -238,15 +240,11 @@ def stopped(at):
     at.forwarder = None
 
 
-@stage("dp.veth.af_xdp.aes256gcm.1200", "dp.loss_at_70pct")
-def over_af_xdp(lab):
-    relay = Place("relay", lab.cores).start_relay(
-        "af_xdp", "--interfaces", "rl,rr", "--idle", "spin")
-    relay.forwarder.send_signal(signal.SIGSTOP)
-    plain = Place("plain", lab.cores).start_plain()
-    both = [relay, plain]
-    rates = {at: Samples() for at in both}
-    busy, wall = {at: Samples() for at in both}, Samples()
+def outrun(both):
+    """What two forwarders send in turn when more comes than they can take:
+    by place, (cells a second of work, share of the time that there was work,
+    cells a second of the clock's)."""
+    rates, busy, wall = ({at: Samples() for at in both} for _ in range(3))
     for at in both:
         at.drop_at_right()
     for _ in repeats(TURNS, 60):
@@ -254,28 +252,68 @@ def over_af_xdp(lab):
             at.only(both)
             found, sent = shots(at)
             if found["tx_xsk"] < .99 * found["tx"] or found["tx"] == 0:
-                rates[at].fail("frames did not go by AF_XDP")
+                rates[at].fail("frames did not go past the kernel")
             elif found["tx"] > OUTRUN * sent["sent"]:
                 rates[at].fail("the generator did not outrun it")
             else:
                 rates[at].add(pace(found))
                 busy[at].add(found["busy_ns"] / sent["ns"])
-                wall.add(found["tx"] / (sent["ns"] / 1e9))
-                if at is plain:
-                    wall.good.pop()
+                wall[at].add(found["tx"] / (sent["ns"] / 1e9))
     for at in both:
         stopped(at)
         if busy[at].good and busy[at].median < BUSY:
             rates[at].fail(f"{at.name}'s core was {busy[at].median:.0%} busy:"
                            " the generator was measured")
-    emit(lab, "dp.veth.af_xdp.aes256gcm.1200", rates[relay], "cells/s",
-         "AF_XDP without crypto", rates[plain], size=SIZE,
-         busy=digits(busy[relay].median),
-         busy_baseline=digits(busy[plain].median),
+    return {at: (rates[at], busy[at], wall[at]) for at in both}
+
+
+def relay_on(lab, name, backend, *more):
+    """One that waits for its turn."""
+    at = Place(name, lab.cores).start_relay(backend, "--idle", "spin", *more)
+    at.forwarder.send_signal(signal.SIGSTOP)
+    return at
+
+
+@stage("dp.veth.af_xdp.aes256gcm.1200", "dp.loss_at_70pct")
+def over_af_xdp(lab):
+    relay = relay_on(lab, "relay", "af_xdp", "--interfaces", "rl,rr")
+    plain = Place("plain", lab.cores).start_plain()
+    found = outrun([relay, plain])
+    rates, busy, wall = found[relay]
+    emit(lab, "dp.veth.af_xdp.aes256gcm.1200", rates, "cells/s",
+         "AF_XDP without crypto", found[plain][0], size=SIZE,
+         busy=digits(busy.median), busy_baseline=digits(found[plain][1].median),
          counted="by the time that the forwarder was run and had work",
          wall_cells_s=digits(wall.median))
     if wall.good:
-        loss(lab, int(wall.median * .7), rates[relay].faults)
+        loss(lab, int(wall.median * .7), rates.faults)
+
+
+@stage("dp.veth.dpdk.aes256gcm.1200")
+def over_dpdk(lab):
+    """The same relay, its cables' ends DPDK's by net_af_xdp, against it on
+    AF_XDP without DPDK between."""
+    rates, busy, wall = Samples(), Samples(), Samples()
+    base = base_busy = None
+    if os.path.exists(OBJECT):
+        config = os.path.join(place.new_dir("devices"),
+                              "config.json")
+        with open(config, "w", encoding="utf-8") as f:
+            json.dump({"data": {"enabled": True, "backend": "dpdk",
+                                "dpdk_ports": ["net_af_xdp0,iface=rl",
+                                               "net_af_xdp1,iface=rr"]}}, f)
+        relay = relay_on(lab, "dpdk", "dpdk", "--config", config)
+        other = relay_on(lab, "xdp", "af_xdp", "--interfaces", "rl,rr")
+        found = outrun([relay, other])
+        rates, busy, wall = found[relay]
+        base, base_busy, _ = found[other]
+    else:
+        rates.fail("libdpdk-dev is not installed, so the object was not made")
+    emit(lab, "dp.veth.dpdk.aes256gcm.1200", rates, "cells/s",
+         "the relay on AF_XDP", base, size=SIZE, busy=digits(busy.median),
+         busy_baseline=digits(base_busy.median) if base_busy else None,
+         counted="by the time that the forwarder was run and had work",
+         wall_cells_s=digits(wall.median))
 
 
 def dropped(at):
