@@ -220,6 +220,20 @@ def units_are_sound():
 
 
 @tap.test
+def the_data_plane_has_the_larger_share():
+    """Of a core that others want, too; vx6d is one of those."""
+    m = installed()
+    tap.equal(show(m, "vx6-dataplane", "CPUWeight"), "500")
+    tap.equal(show(m, "vx6d", "CPUWeight"), "[not set]", "an ordinary unit")
+    for name, plain in (("CPUSchedulingPolicy", "0"), ("Nice", "0")):
+        tap.equal(show(m, "vx6-dataplane", name), plain, name)
+    page = m.sh("zcat /usr/share/man/man8/vx6-dataplane.8.gz").stdout
+    for word in ("CORES", "CPUWeight=", "isolcpus=", "CPUAffinity=",
+                 "data.cpus"):
+        tap.within(page, word)
+
+
+@tap.test
 def without_an_identity_and_a_configuration_it_says_so():
     m = installed()
     m.sh("mv /etc/vx6/config.json /etc/vx6/away", check=False)
@@ -363,6 +377,29 @@ def each_capability_of_the_unit_is_needed():
         s = status(m)["dataplane"]
         tap.equal(s["backend"], "udp", f"without CAP_{name}")
         tap.within(s["why"], "CAP_", name)
+
+
+@tap.test
+def a_worker_goes_to_its_cpu_from_outside():
+    """As the manual says under CORES: what systemd starts is kept off a CPU
+    by CPUAffinity=, and the worker named in data.cpus is there; AllowedCPUs=
+    would be another matter."""
+    here_, *more = sorted(os.sched_getaffinity(0))
+    if not more:
+        raise tap.Skip("cpus: there is one")
+    m = running()
+    drop = "/run/systemd/system/vx6-dataplane.service.d"
+    tap.after(back_on_sockets, m)
+    tap.after(m.sh, f"rm -r {drop} && systemctl daemon-reload")
+    m.sh(f"mkdir -p {drop} && printf '[Service]\\nCPUAffinity={here_}\\n' "
+         f">{drop}/core.conf && systemctl daemon-reload")
+    data = {"enabled": True, "workers": 1, "cpus": [more[0]]}
+    m.sh(f"echo '{json.dumps(dict(CONFIG, data=data))}' >/etc/vx6/config.json")
+    restart(m)
+    said = m.sh(f"cat /proc/{pid(m, 'vx6-dataplane')}/task/*/status").stdout
+    where = re.findall(r"^Cpus_allowed_list:\s*(\S+)$", said, re.M)
+    tap.equal(sorted(where), sorted([str(more[0])] +
+                                    [str(here_)] * (len(where) - 1)))
 
 
 def ask_for_dpdk(m, device):
