@@ -70,6 +70,7 @@ static void lose(struct control *c, const char *why)
 	c->client = -1;
 	c->subscribed = false;
 	c->own_waits = false;
+	c->stalls = 0;
 	abi_wipe(&c->own);
 	abi_wipe(&c->in);
 	c->in_waits = false;
@@ -112,27 +113,45 @@ static void say_done(struct control *c, uint32_t seq, enum vx6_status st)
 	send_own(c);
 }
 
+/* What workers' stalls there are to tell of, whatever else waits. */
+static void send_stalls(struct control *c)
+{
+	for (unsigned k = 0; c->stalls != 0 && k < c->workers; k++) {
+		enum vx6_status st;
+
+		if ((c->stalls & 1u << k) == 0)
+			continue;
+		st = abi_send(c->client, &c->stall[k], NULL, 0);
+		if (st != VX6_OK) {
+			(void)send_later(c, st);
+			return;
+		}
+		c->stalls &= ~(1u << k);
+	}
+}
+
 static void say_stall(struct control *c, unsigned k)
 {
 	char ms[LOG_NUM], worker[LOG_NUM], text[STACK_TEXT];
 	const char *stack = stack_of(c->w[k]->thread, text);
 	uint64_t stalled_ns = c->watch[k].stalled_ns;
+	struct abi_msg *m;
 
 	log_say(c->log, LOG_ERROR, "worker", "stall", "ms",
 		log_num(ms, stalled_ns / VX6_MS), "worker", log_num(worker, k),
 		"stack", stack, LOG_END);
-	if (c->state != CONTROL_LIVE || !c->subscribed || c->own_waits)
+	if (c->state != CONTROL_LIVE || !c->subscribed)
 		return;
-	c->own = (struct abi_msg){
+	m = &c->stall[k];
+	*m = (struct abi_msg){
 		.version = ABI_VERSION,
 		.type = ABI_STALL,
 		.u.stall.worker = k,
 		.u.stall.stalled_ns = stalled_ns,
 	};
-	(void)abi_text(c->own.u.stall.stack, sizeof(c->own.u.stall.stack),
-		       stack);
-	c->own_waits = true;
-	send_own(c);
+	(void)abi_text(m->u.stall.stack, sizeof(m->u.stall.stack), stack);
+	c->stalls |= 1u << k;
+	send_stalls(c);
 }
 
 /* ---- what the client says ---- */
@@ -678,6 +697,8 @@ void control_step(struct control *c, uint64_t now_ns)
 {
 	if (c->client >= 0)
 		send_own(c);
+	if (c->client >= 0)
+		send_stalls(c);
 	hear_workers(c);
 	if (c->state == CONTROL_LEAVING)
 		leave(c);
@@ -701,7 +722,8 @@ static bool has_to_say(const struct control *c)
 		if (queue_peek(&c->w[k]->ans) != NULL ||
 		    queue_peek(&c->w[k]->ev) != NULL)
 			return true;
-	return c->own_waits || (c->state == CONTROL_OFFERED && settled(c));
+	return c->own_waits || c->stalls != 0 ||
+	       (c->state == CONTROL_OFFERED && settled(c));
 }
 
 unsigned control_fds(struct control *c, struct pollfd p[CONTROL_FDS])

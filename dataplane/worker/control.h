@@ -27,6 +27,10 @@
  *     SPLICE, two workers     by who seals, then by who opens
  *     DUMP, STATS, LIMITS ..  by all at once; answered together
  *
+ * Answers wait for a client that does not read.  That a worker has stalled
+ * waits beside them, in a place of its own: a client hears of it as soon as
+ * there is room, however many answers it has not fetched.
+ *
  * What the first refuse is not asked of the last.  So followers know a link
  * before its owner has anything to say of it.  Messages
  * that carry keys live in the queue's slots only, which are wiped.
@@ -102,6 +106,8 @@ struct control {
 	int shm_fd[ABI_FD_CNT];
 	bool own_waits; /* own is still to be sent */
 	struct abi_msg own;
+	uint32_t stalls; /* bits of workers: stall is still to be sent */
+	struct abi_msg stall[RELAY_WORKERS]; /* the last one of each */
 	struct watch watch[RELAY_WORKERS];
 	uint64_t clients, events_lost;
 };

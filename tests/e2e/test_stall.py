@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, tap
+from harness import dataplane as dp
 from harness.node import Net
 
 SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
@@ -81,6 +82,52 @@ def a_stopped_worker_is_told_to_the_operator():
              "the operator to read of it")
     plane = node.vx6("--json", "stats").expect(0).json()["dataplane"]
     tap.true(plane["placement"][0]["stalls"] >= told, "and a program")
+
+
+def read_all(client, asked):
+    """Of the client's messages until it has every answer: (answers, events,
+    by type)."""
+    answers, events = 0, []
+    while answers < asked or dp.STALL not in events:
+        data = client.sock.recv(2048)
+        _, kind, seq, _, _ = dp.HEAD.unpack(data[:16])
+        if seq:
+            tap.equal(kind, dp.DONE)
+            answers += 1
+        else:
+            events.append(kind)
+    return answers, events
+
+
+@tap.test
+def a_stall_waits_for_no_answer():
+    """The client has asked for more than the socket takes, and reads none
+    of it; then the worker is stopped."""
+    if os.geteuid() != 0:
+        raise tap.Skip("root: another's thread is stopped by root alone")
+    plane = dp.Plane("stalls", "--idle", "spin")
+    tap.after(plane.clean)
+    client = dp.Client(plane)
+    tap.after(client.close)
+    client.sock.setblocking(False)
+    asked = 0
+    try:
+        while True:  # until nobody reads what it says, either
+            client.say(dp.SUBSCRIBE)
+            asked += 1
+    except BlockingIOError:
+        pass
+    client.sock.settimeout(dp.WAIT_S)
+    pid = plane.proc.pid
+    worker, = [int(t) for t in os.listdir(f"/proc/{pid}/task")
+               if int(t) != pid]
+    stopped = Stopped(worker)
+    tap.after(stopped.goes_on)
+    tap.wait(lambda: " error worker stall " in plane.text(),
+             "the data plane to see it")
+    answers, events = read_all(client, asked)
+    tap.equal((answers, set(events)), (asked, {dp.STALL}))
+    stopped.goes_on()
 
 
 if __name__ == "__main__":

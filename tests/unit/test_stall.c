@@ -255,6 +255,65 @@ static void its_client_is_told_where(void **state)
 	}
 }
 
+/* A client that asks and does not read, until its answers have no room. */
+static unsigned fill(struct hung *h)
+{
+	struct abi_msg m = { .version = ABI_VERSION,
+			     .type = ABI_SUBSCRIBE,
+			     .seq = 1 };
+	unsigned n = 0;
+
+	while (!h->c.own_waits) {
+		assert_int_equal(abi_send(h->client, &m, NULL, 0), VX6_OK);
+		n++;
+		control_step(&h->c, h->now);
+	}
+	return n;
+}
+
+/* Neither are its answers lost, nor what could not wait for them. */
+static void a_stall_waits_for_no_answer(void **state)
+{
+	struct hung *h = *state;
+	unsigned answers, stalls = 0;
+	struct abi_msg m;
+
+	assert_int_equal(abi_connect(&h->client, h->path), VX6_OK);
+	assert_int_equal(ask(h, ABI_HELLO).type, ABI_WELCOME);
+	answers = fill(h);
+	stall(h);
+	assert_true(h->c.own_waits);
+	while (answers > 0 || stalls == 0) {
+		m = hear(h);
+		if (m.type == ABI_DONE) {
+			assert_true(answers-- > 0);
+			continue;
+		}
+		assert_int_equal(m.type, ABI_STALL);
+		assert_int_equal(stalls++, 0);
+		assert_true(in_stack(m.u.stall.stack, "test_stall",
+				     (uintptr_t)stuck_rx));
+	}
+	go();
+	counts(h, 1);
+}
+
+/* What was said of a worker to the client that went is not the next one's. */
+static void the_next_client_hears_its_own(void **state)
+{
+	struct hung *h = *state;
+
+	assert_int_equal(abi_connect(&h->client, h->path), VX6_OK);
+	assert_int_equal(ask(h, ABI_HELLO).type, ABI_WELCOME);
+	(void)fill(h);
+	stall(h);
+	go();
+	close(h->client);
+	assert_int_equal(abi_connect(&h->client, h->path), VX6_OK);
+	assert_int_equal(ask(h, ABI_HELLO).type, ABI_WELCOME);
+	counts(h, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +321,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hanging_worker_is_reported,
 						hung_open, hung_close),
 		cmocka_unit_test_setup_teardown(its_client_is_told_where,
+						hung_open, hung_close),
+		cmocka_unit_test_setup_teardown(a_stall_waits_for_no_answer,
+						hung_open, hung_close),
+		cmocka_unit_test_setup_teardown(the_next_client_hears_its_own,
 						hung_open, hung_close),
 	};
 
