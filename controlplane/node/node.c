@@ -652,6 +652,7 @@ static void on_sweep(void *ctx)
 	tunnels_sweep(n);
 	relay_sweep(n);
 	budget_tick(n);
+	upkeep_tick(n);
 	loop_timer_set(&n->sweep_timer, loop_now(n->loop) + SWEEP_NS);
 }
 

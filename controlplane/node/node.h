@@ -17,6 +17,7 @@
  *        adopt    what an earlier vx6d left in the plane  (adopt.c)
  *        compare  circuits after a lost session           (compare.c)
  *        budget   what relaying may take, in a month too  (budget.c)
+ *        upkeep   what the registry wants in between      (upkeep.c)
  *
  * The state machines are in core/; here are their sockets, timers and
  * memory.  Everything runs on the loop's thread; public-key work of CREATE
@@ -38,6 +39,7 @@
 #include "controlplane/node/budget.h"
 #include "controlplane/node/interfaces.h"
 #include "controlplane/node/plane.h"
+#include "controlplane/node/upkeep.h"
 #include "controlplane/record/identity.h"
 #include "controlplane/record/node.h"
 #include "controlplane/record/onion.h"
@@ -140,6 +142,7 @@ struct node {
 	struct prefixes_one prefix[3][NODE_PREFIX_SETS * PREFIXES_WAYS];
 	struct node_stats stats;
 	struct budget budget;
+	struct upkeep upkeep;
 };
 
 struct node_options {

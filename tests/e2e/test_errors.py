@@ -9,6 +9,7 @@ clock that is off, a record with a flipped bit, a killed relay.
 """
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -254,6 +255,27 @@ def an_owner_that_is_down():
                     "none", code=3), 3, "owner")
 
 
+# ---- the disk ----
+
+@tap.test
+def a_disk_that_refuses_is_told():
+    node = Net().node("a")
+    node.net.start()
+    tap.absent(node.last_words(), "disk-refuses")
+    other = sqlite3.connect(os.path.join(node.state, "registry.db"),
+                            isolation_level=None)
+    tap.after(other.close)
+    other.execute("BEGIN IMMEDIATE")  # as a backup would, or a stranger
+    node.vx6("service", "add", "web", "--target", "127.0.0.1:80",
+             "--public").expect(1)
+    tap.wait(lambda: "disk-refuses" in node.last_words(), "the line",
+             hint=node.last_words)
+    tap.within(node.last_words(), "database is locked")
+    other.execute("ROLLBACK")
+    node.vx6("service", "add", "web", "--target", "127.0.0.1:80",
+             "--public").expect(0)
+
+
 # ---- clocks ----
 
 def five_minutes(seconds, word):
@@ -293,6 +315,29 @@ def the_clock_is_five_minutes_ahead():
 @tap.test
 def the_clock_is_five_minutes_behind():
     five_minutes(-300, "behind")
+
+
+@tap.test
+def a_hint_grows_old_unless_it_is_the_operators():
+    made = Net()
+    wall = clock.Clock()
+    a = made.node("a", env=wall.env, config={"limits": {"hint_days": 2}})
+    b, c = made.relay("b"), made.relay("c")
+    made.start()
+    b.learn(c.record())
+    a.learn(b.record())
+    tap.wait(lambda: "c" in a.peers(), "b to tell of c")
+    for node in (b, c):
+        node.stop()
+    for days, known in ((1, ["b", "c"]), (3, ["b"])):
+        place.end(a.vx6d)
+        wall.set(days * 86400)
+        a.start_vx6d()
+        a.ready()
+        if "c" not in known:
+            tap.wait(lambda: "c" not in a.peers(), "the hint to be dropped")
+            tap.wait(lambda: "hints-dropped" in a.last_words(), "its line")
+        tap.equal(sorted(a.peers()), known, f"after {days} days")
 
 
 # ---- starting ----
