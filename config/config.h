@@ -22,7 +22,7 @@
  * Ownership: struct config is the caller's, holds no pointer, and may be
  * copied by assignment.  It is about 10 KiB: not for a small stack.
  * Threads: the functions are pure but for config_load's file.
- * Cost: start-up and reload only; a document has at most 1 MiB. */
+ * Cost: start-up only; a document has at most 1 MiB. */
 
 #include <stdbool.h>
 #include <stddef.h>

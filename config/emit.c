@@ -294,9 +294,11 @@ static void put_table(FILE *f, const char *section)
 void config_reference(FILE *f)
 {
 	fprintf(f, "# Configuration\n\n"
-		   "One JSON document; every field may be left out. Live: a "
-		   "running node takes a change; the others\n"
-		   "need a restart. `vx6 config check FILE` says what is "
+		   "One JSON document; every field may be left out. Both "
+		   "daemons read it when they start, so\n"
+		   "restart them after a change; live says what a running "
+		   "node could take, once a command hands\n"
+		   "it over. `vx6 config check FILE` says what is "
 		   "wrong with one, `vx6 config schema` prints\n"
 		   "the JSON Schema that editors understand.\n");
 	for (unsigned i = 0; i < config_section_cnt; i++) {

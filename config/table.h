@@ -40,7 +40,7 @@ struct field {
 	const char *const *words;
 	double min, max;
 	enum field_type type;
-	bool live;                       /* a running node takes a change */
+	bool live; /* a running node could take a change; none is told yet */
 	bool required;                   /* in objects of a list */
 	size_t offset, size, cnt_offset; /* in struct config, or the item */
 	uint32_t list_min, list_max;     /* list_max 0: not a list */
