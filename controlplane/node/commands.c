@@ -812,6 +812,11 @@ static void run_shutdown(void *ctx, struct api_call *call, const json_t *args)
 	struct node *n = ctx;
 
 	(void)args;
+	if (!api_from_owner(call)) {
+		api_fail(call, API_DENIED, "say it as root, or as vx6d's user",
+			 "a member of the group may not end vx6d");
+		return;
+	}
 	api_done(call, NULL);
 	log_info("node", "shutdown", log_str("by", "command"));
 	loop_stop(n->loop);

@@ -214,13 +214,6 @@ def without_vx6d_every_command_says_how_to_start_it():
     tap.equal(done.out, "")
 
 
-def let_pass(path):
-    """Everybody may go through what is above, until the test ends."""
-    while (path := os.path.dirname(path)) != "/tmp":
-        tap.after(os.chmod, path, stat.S_IMODE(os.stat(path).st_mode))
-        os.chmod(path, 0o711)
-
-
 @tap.test
 def a_socket_of_others_is_denied_with_exit_4():
     if os.geteuid() != 0:
@@ -229,7 +222,7 @@ def a_socket_of_others_is_denied_with_exit_4():
     # everything down to the socket may be entered, the socket not opened
     for path in (here.dir, here.run):
         os.chmod(path, 0o755)
-    let_pass(here.dir)
+    place.let_pass(here.dir)
     setpriv = shutil.which("setpriv")
     binary = os.path.join(here.dir, "vx6")
     shutil.copy(command.VX6, binary)
@@ -596,7 +589,7 @@ def init_without_root_uses_xdg():
         os.chown(home, 65534, 65534)
         binary = os.path.join(home, "vx6")
         shutil.copy(command.VX6, binary)
-        let_pass(home)
+        place.let_pass(home)
         command_line = ["setpriv", "--reuid=65534", "--regid=65534",
                         "--clear-groups", binary, "--json", "init"]
     env = {"PATH": os.environ["PATH"], "HOME": home,

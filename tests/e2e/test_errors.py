@@ -7,8 +7,10 @@ the right exit code: 1 failed, 2 usage, 3 unreachable, 4 denied.
 Each is provoked for real: a node with another identity at the address, a
 clock that is off, a record with a flipped bit, a killed relay.
 """
+import grp
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -253,6 +255,37 @@ def an_owner_that_is_down():
     refused(connect(made["client"], "owner.web", code=3), 3, "owner")
     refused(connect(made["client"], "owner.web", "--via", "r1", "--spare-via",
                     "none", code=3), 3, "owner")
+
+
+# ---- who may ----
+
+@tap.test
+def a_member_of_the_group_asks_and_does_not_end_vx6d():
+    setpriv = programs.program("setpriv")
+    if os.geteuid() != 0:
+        raise tap.Skip("root: only root can become another user")
+    group = grp.getgrnam("daemon")
+    node = Net().node("a", config={"api": {"group": group.gr_name}})
+    node.net.start()
+    for path in (node.dir, node.run):
+        os.chmod(path, 0o711)
+    place.let_pass(node.dir)
+    binary = os.path.join(node.dir, "vx6")
+    shutil.copy(command.VX6, binary)
+
+    def member(verb):
+        return subprocess.run(
+            [setpriv, "--reuid=65534", "--regid=65534",
+             f"--groups={group.gr_gid}", binary, "--config",
+             node.config_path, verb], capture_output=True, text=True)
+    done = member("status")
+    tap.equal(done.returncode, 0, done.stderr)
+    done = member("shutdown")
+    tap.equal(done.returncode, 4, done.stderr)
+    tap.within(done.stderr, "may not end vx6d")
+    tap.equal(node.vx6d.poll(), None, "vx6d goes on")
+    node.vx6("shutdown").expect(0)
+    tap.equal(node.vx6d.wait(20), 0, "and ends when its owner says so")
 
 
 # ---- the disk ----
