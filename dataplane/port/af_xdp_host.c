@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dataplane/port/af_xdp_own.h"
+#include "dataplane/port/chosen.h"
 #include "dataplane/port/host.h"
 #include "dataplane/wire/cell.h"
 
@@ -432,17 +433,20 @@ static void want(struct af_xdp_host *h, const char *name, bool named)
 	snprintf(i->name, sizeof(i->name), "%s", name);
 }
 
-/* Without names: the default routes' interfaces, or all that are up. */
+/* Without names: what is chosen now. */
 static void choose(struct af_xdp_host *h, const struct neigh_if is[],
 		   unsigned n)
 {
-	bool gateway = false;
-
 	for (unsigned j = 0; j < n; j++)
-		gateway |= is[j].gateway && is[j].ethernet && is[j].up;
-	for (unsigned j = 0; j < n; j++)
-		if (is[j].ethernet && is[j].up && is[j].gateway == gateway)
+		if (chosen_is(is, n, &is[j]))
 			want(h, is[j].name, false);
+}
+
+/* What nobody named is not wanted for ever. */
+static bool is_dropped(const struct iface *i, const struct neigh_if is[],
+		       unsigned n, const struct neigh_if *it)
+{
+	return !i->named && (it == NULL || (it->up && !chosen_is(is, n, it)));
 }
 
 /* Every port's neigh knows the same interfaces and addresses. */
@@ -470,7 +474,7 @@ static void look(struct af_xdp_host *h, bool changed)
 
 		if (i->state == IF_RISING || i->state == IF_ON)
 			check(h, i, it);
-		else if (i->state == IF_WANTED && it == NULL && !i->named)
+		else if (i->state == IF_WANTED && is_dropped(i, is, n, it))
 			i->state = IF_NONE;
 		else if (i->state == IF_WANTED &&
 			 (changed || h->now_ns >= i->due_ns))

@@ -87,7 +87,7 @@ VX6_NONNULL void rights_leave(struct rights *r, unsigned slot, uint32_t queue);
 
 /* ---- by another process ---- */
 
-/* What may be asked of it: interfaces by name (none: any Ethernet), frames,
+/* What may be asked of it: interfaces by name (none: chosen.h), frames,
  * ways to bind.  say is as af_xdp_opts has it, called in that process. */
 struct rights_law {
 	char interface[XDP_IFS][RIGHTS_NAME];

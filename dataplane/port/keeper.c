@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dataplane/port/chosen.h"
 #include "dataplane/port/keeper.h"
 #include "dataplane/port/keeper_own.h"
 #include "dataplane/sandbox/sandbox.h"
@@ -52,8 +53,9 @@ static bool is_ethernet(const char *name)
 	return ok;
 }
 
-/* By the name that it has now.  Where the configuration names none, the
- * choice is the data plane's, among those that could be chosen. */
+/* By the name that it has now.  Where the configuration names none, Ethernet
+ * is lawful; which of them is chosen changes with routes, and is judged when
+ * it is done. */
 static bool may_take(const struct rights_law *law, unsigned ifindex)
 {
 	char name[IF_NAMESIZE] = "";
@@ -187,13 +189,38 @@ static enum vx6_status locals(struct keeper *k, const struct keeper_ask *a)
 	return rights_locals(k->r, at, n);
 }
 
+/* Whoever asks may have heard late that a route is another now, so it is no
+ * fault of his if this one is none of those. */
+static enum vx6_status choose(const struct keeper *k,
+			      const struct keeper_ask *a, char why[XDP_WHY])
+{
+	enum vx6_status st;
+	bool is;
+
+	if (k->law->interface_cnt > 0)
+		return VX6_OK; /* and this is one of them */
+	st = chosen_now(a->ifindex, &is);
+	if (st != VX6_OK)
+		snprintf(why, XDP_WHY,
+			 "the kernel does not tell which interfaces have the "
+			 "default routes: name those to take in "
+			 "data.interfaces");
+	else if (!is)
+		snprintf(why, XDP_WHY,
+			 "no default route goes out of it, but of others: name "
+			 "it in data.interfaces where it is to be taken");
+	return st == VX6_OK && !is ? VX6_NOT_FOUND : st;
+}
+
 static enum vx6_status attach(struct keeper *k, const struct keeper_ask *a,
 			      struct keeper_answer *to)
 {
 	struct rights_if is = { 0 };
-	enum vx6_status st = rights_attach(k->r, a->slot, a->ifindex, &is,
-					   to->why);
+	enum vx6_status st = choose(k, a, to->why);
 
+	if (st != VX6_OK)
+		return st;
+	st = rights_attach(k->r, a->slot, a->ifindex, &is, to->why);
 	to->dispatcher = is.dispatcher;
 	if (st == VX6_OK)
 		k->ifindex[a->slot] = a->ifindex;

@@ -19,7 +19,8 @@
  * takes capabilities for good.  So a process is forked before they are given
  * up, while there is one thread, no interface is attached yet, and nobody
  * outside was heard.  It does for the other what af_xdp_rights.h lists, if
- * the law allows it: on the interfaces that the configuration names, with the
+ * the law allows it: on the interfaces that the configuration names, or where
+ * it names none on those that are chosen when it is asked (chosen.h), with the
  * frames that were there before the fork, for sockets that it made itself,
  * for addresses of this host.  Whatever else is asked for is refused and
  * counted.  What asks may be anybody's code by then, so a message is one

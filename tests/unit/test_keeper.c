@@ -221,8 +221,30 @@ static void the_name_counts_when_it_is_asked(void **state)
 	is_refused("under its old name", &a, -1);
 }
 
-/* Where none is named, the choice is the data plane's. */
-static void without_names_any_ethernet(void **state)
+/* Where none is named, those that are chosen now: it is not taken, and whose
+ * news is old is blamed for nothing. */
+static void is_not_chosen(unsigned ifindex)
+{
+	struct keeper_ask a = attach(0, ifindex);
+	struct keeper_answer to = tell(&a, -1, NULL);
+
+	assert_int_equal(to.status, VX6_NOT_FOUND);
+	assert_non_null(strstr(to.why, "data.interfaces"));
+	assert_int_equal(to.refused, refused);
+	assert_int_equal(program_on(ifindex), 0);
+}
+
+static void is_chosen(unsigned ifindex)
+{
+	const struct keeper_ask off = { .kind = KEEPER_DETACH };
+	struct keeper_ask a = attach(0, ifindex);
+
+	is_done(&a, -1, NULL);
+	assert_int_not_equal(program_on(ifindex), 0);
+	is_done(&off, -1, NULL);
+}
+
+static void without_names_what_is_chosen(void **state)
 {
 	struct keeper_ask a;
 
@@ -232,10 +254,28 @@ static void without_names_any_ethernet(void **state)
 	is_refused("lo", &a, -1);
 	a = attach(0, 100000);
 	is_refused("one that is not there", &a, -1);
-	a = attach(0, t0);
-	is_done(&a, -1, NULL);
-	a = attach(1, t1);
-	is_done(&a, -1, NULL);
+	is_chosen(t0); /* no default route is there */
+	is_chosen(t1);
+	twonet_run(&net, false, "ip link set t1 down");
+	is_not_chosen(t1);
+	twonet_run(&net, false, "ip link set t1 up");
+	is_chosen(t1);
+	/* of either family, whoever it leads to */
+	twonet_run(&net, false, "ip route add default via 10.77.1.2");
+	is_chosen(t1);
+	is_not_chosen(t0);
+	twonet_run(&net, false, "ip -6 route add default dev t0 metric 9");
+	is_chosen(t0);
+	twonet_run(&net, false, "ip route del default");
+	is_not_chosen(t1);
+	is_chosen(t0);
+	/* not one that is for others than all, or of a table of its own */
+	twonet_run(&net, false,
+		   "ip -6 route del default; ip route add 0.0.0.0/1 dev t0; "
+		   "ip route add default dev t0 table 7");
+	is_chosen(t1);
+	twonet_run(&net, false,
+		   "ip route del 0.0.0.0/1; ip route flush table 7");
 }
 
 #define NOT(name, ...)                                                         \
@@ -610,7 +650,7 @@ int main(void)
 	const struct CMUnitTest test[] = {
 		keeper_test(only_interfaces_of_the_configuration),
 		keeper_test(the_name_counts_when_it_is_asked),
-		cmocka_unit_test_setup_teardown(without_names_any_ethernet,
+		cmocka_unit_test_setup_teardown(without_names_what_is_chosen,
 						start_nameless, stop),
 		keeper_test(a_message_is_judged_whole),
 		keeper_test(other_shapes_are_refused),
