@@ -172,16 +172,13 @@ CLI_RUN(cli_service_list)
 	static const struct list l = {
 		"service.list", "services",
 		"this node offers no service; `vx6 service add` adds one",
-		count_allowed, 9, {
+		count_allowed, 6, {
 			{ "NAME",    "name",    SHOW_TEXT },
 			{ "TARGET",  "target",  SHOW_TEXT },
 			{ "PUBLIC",  "public",  SHOW_YES },
 			{ "ALLOWED", "allow_cnt", SHOW_COUNT },
-			{ "FROM",    "source",  SHOW_TEXT },
-			{ "STREAMS", "streams", SHOW_COUNT },
 			{ "SERVED",  "served",  SHOW_COUNT },
 			{ "REFUSED", "refused", SHOW_COUNT },
-			{ "FAILED",  "failed",  SHOW_COUNT },
 		},
 	};
 
@@ -470,6 +467,21 @@ static void show_drops(struct cli *cli, const char *title, json_t *drops)
 			(int64_t)json_integer_value(v));
 }
 
+static void show_streams(struct cli *cli, const json_t *streams)
+{
+	json_t *refused = json_object_get(streams, "refused"), *v;
+	const char *why;
+
+	if (!json_is_object(streams))
+		return;
+	show_counters(cli, "streams", streams);
+	json_object_foreach(refused, why, v)
+		fprintf(cli->out, "  %srefused%s: %s %" PRId64 "\n",
+			show_on(cli->out_colour, SHOW_WAIT),
+			show_off(cli->out_colour, SHOW_WAIT), why,
+			(int64_t)json_integer_value(v));
+}
+
 static void show_classifier(struct cli *cli, const json_t *plane)
 {
 	json_t *all = json_object_get(plane, "classifier"), *v;
@@ -501,6 +513,7 @@ CLI_RUN(cli_stats)
 	} else {
 		show_counters(cli, "vx6d", own);
 		show_drops(cli, "vx6d", json_object_get(own, "drops"));
+		show_streams(cli, json_object_get(own, "streams"));
 		show_counters(cli, "vx6-dataplane", plane);
 		show_drops(cli, "vx6-dataplane",
 			   json_object_get(plane, "drops"));

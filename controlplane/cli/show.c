@@ -100,9 +100,8 @@ enum show_style show_state_style(const char *word)
 		{ "opening",    SHOW_WAIT },
                 { "building",   SHOW_WAIT },
 		{ "silent",     SHOW_WAIT },
-                { "moving",     SHOW_WAIT },
-		{ "closing",    SHOW_WAIT },
-                { "down",       SHOW_BAD  },
+                { "closing",    SHOW_WAIT },
+		{ "down",       SHOW_BAD  },
 	};
 
 	for (size_t i = 0; i < VX6_COUNT(table); i++)

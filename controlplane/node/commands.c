@@ -358,6 +358,7 @@ static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
 	char id[VX6_ID_TEXT];
 	size_t len;
 	enum vx6_status st;
+	bool had;
 
 	if (!api_args(call, args, "{s:s}", "record", &text))
 		return;
@@ -378,6 +379,7 @@ static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
 			 "this is this node's own record");
 		return;
 	}
+	had = node_record(n, env.id, &rec) != VX6_NOT_FOUND;
 	st = node_learn(n, NULL, bytes, len, &rec);
 	if (st != VX6_OK && st != VX6_EXISTS && st != VX6_STALE) {
 		add_refused(call, &env, st);
@@ -395,7 +397,9 @@ static void run_peer_add(void *ctx, struct api_call *call, const json_t *args)
 		p->kept = true;
 	api_done(call, json_pack("{s:s, s:s, s:s, s:I}", "name", rec.name, "id",
 				 vx6_id_text(env.id, id), "state",
-				 st == VX6_OK ? "new" : "known",
+				 st != VX6_OK ? "known"
+				 : had        ? "updated"
+					      : "new",
 				 "expires_unix_s", (json_int_t)env.expires));
 }
 
@@ -573,12 +577,12 @@ static json_t *json_service(const struct node *n,
 	for (uint32_t i = 0; i < n->cfg.limits.services; i++)
 		if (strcmp(n->service[i].name, s->name) == 0)
 			count = n->service[i];
-	return json_pack(
-		"{s:s, s:s, s:s, s:b, s:o, s:s, s:I, s:I}", "name", s->name,
-		"proto", s->proto == REGISTRY_TCP ? "tcp" : "udp", "target",
-		vx6_addr_text(&s->target, at), "public", s->is_public, "allow",
-		allow, "source", "api", "served", (json_int_t)count.served,
-		"refused", (json_int_t)count.refused);
+	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:I, s:I}", "name", s->name,
+			 "proto", s->proto == REGISTRY_TCP ? "tcp" : "udp",
+			 "target", vx6_addr_text(&s->target, at), "public",
+			 s->is_public, "allow", allow, "served",
+			 (json_int_t)count.served, "refused",
+			 (json_int_t)count.refused);
 }
 
 static bool take_allow(struct api_call *call, const json_t *allow,
@@ -752,6 +756,26 @@ static json_t *json_creates(const struct node *n)
 			 o.keys_max);
 }
 
+static json_t *json_streams(const struct node *n)
+{
+	json_t *refused = json_object();
+	struct mux_stats m;
+
+	mux_hub_stats(n->hub, &m);
+	for (unsigned i = 0; i < MUX_REFUSED_CNT; i++)
+		if (m.refused[i] > 0)
+			json_object_set_new(
+				refused, mux_refusal_name((enum mux_refusal)i),
+				json_integer((json_int_t)m.refused[i]));
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "open",
+		(json_int_t)m.open, "opening", (json_int_t)m.opening, "opened",
+		(json_int_t)m.opened, "closed", (json_int_t)m.closed, "reset",
+		(json_int_t)m.reset, "refused", refused, "up_bytes",
+		(json_int_t)m.up_bytes, "down_bytes", (json_int_t)m.down_bytes,
+		"buffered_bytes", (json_int_t)m.buffered);
+}
+
 static json_t *json_own(const struct node *n)
 {
 	const struct node_stats *s = &n->stats;
@@ -771,7 +795,7 @@ static json_t *json_own(const struct node *n)
 	}
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, "
-		"s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"rx_datagrams", (json_int_t)sum.rx_dgrams, "tx_datagrams",
 		(json_int_t)sum.tx_dgrams, "rx_bytes", (json_int_t)sum.rx_bytes,
 		"tx_bytes", (json_int_t)sum.tx_bytes, "drops",
@@ -786,7 +810,8 @@ static json_t *json_own(const struct node *n)
 		(json_int_t)s->control_out, "records_in",
 		(json_int_t)s->records_in, "records_refused",
 		(json_int_t)s->records_refused, "moves", (json_int_t)s->moves,
-		"circuit_ids", (json_int_t)n->ids.used);
+		"circuit_ids", (json_int_t)n->ids.used, "streams",
+		json_streams(n));
 }
 
 static void done_stats(struct node *n, struct api_call *call,

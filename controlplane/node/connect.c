@@ -605,7 +605,10 @@ void connect_list(struct node *n, json_t *to)
 	for (struct forward_job *j = n->forwards; j; j = j->next) {
 		char at[VX6_ADDR_TEXT];
 		struct mux_stats m = { 0 };
+		struct forward_stats f = { 0 };
 
+		if (j->forward)
+			forward_stats(j->forward, &f);
 		vx6_addr_text(
 			j->forward ? forward_addr(j->forward) : &j->listen, at);
 		if (j->tunnel && tunnel_mux(j->tunnel))
@@ -613,7 +616,7 @@ void connect_list(struct node *n, json_t *to)
 		json_array_append_new(
 			to,
 			json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, "
-				  "s:I, s:I, s:o}",
+				  "s:I, s:I, s:I, s:I, s:o}",
 				  "listen", at, "service", j->plan.service,
 				  "state",
 				  j->ready     ? "ready"
@@ -629,8 +632,11 @@ void connect_list(struct node *n, json_t *to)
 					    : json_null(),
 				  "background", j->background, "streams",
 				  (json_int_t)m.open, "served",
-				  (json_int_t)j->served, "moves",
-				  (json_int_t)j->moves, "last_gap_ms",
+				  (json_int_t)j->served, "waiting",
+				  (json_int_t)f.waiting, "turned_away",
+				  (json_int_t)(f.refused + f.full + f.expired +
+					       f.no_files),
+				  "moves", (json_int_t)j->moves, "last_gap_ms",
 				  j->moves ? json_real((double)j->gap_ns / 1e6)
 					   : json_null()));
 	}

@@ -94,7 +94,7 @@ struct mux_stats {
 	uint64_t buffered;             /* bytes held for slow readers */
 };
 
-/* mux_refusal_name: "denied", "target", ..; static. */
+/* mux_refusal_name: "denied", "target", ..; static, for counters. */
 const char *mux_refusal_name(enum mux_refusal why);
 
 /* mux_hub_open: VX6_NO_MEMORY. */

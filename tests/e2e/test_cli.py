@@ -43,8 +43,7 @@ STATUS = {
     "sessions": 3, "links": 3, "circuits": 2, "tunnels": 1, "services": 0,
     "forwards": 1, "relays_known": 6}
 SERVICE = {"name": "web", "proto": "tcp", "target": "127.0.0.1:8080",
-           "public": True, "allow": [], "source": "api", "streams": 2,
-           "served": 17, "refused": 0, "failed": 0}
+           "public": True, "allow": [], "served": 17, "refused": 0}
 # verb, the socket's command, its key, one entry, what a person must see
 LISTS = [
     ("peer list", "peer.list", "peers",
@@ -75,7 +74,7 @@ LISTS = [
       "last_gap_ms": None, "age_s": 12},
      ["client", "owner.web", "open", "r1 > r2 > r3", "1.0 MiB", "4.0 KiB"]),
     ("service list", "service.list", "services", SERVICE,
-     ["web", "127.0.0.1:8080", "yes", "api", "17"]),
+     ["web", "127.0.0.1:8080", "yes", "17"]),
     ("forward list", "forward.list", "forwards",
      {"listen": "127.0.0.1:34567", "service": "owner.web", "state": "ready",
       "mode": "relay", "path": ["r1", "r2", "r3"], "tunnel": 1,
@@ -83,7 +82,8 @@ LISTS = [
       "last_gap_ms": None},
      ["127.0.0.1:34567", "owner.web", "ready", "relay", "r1 > r2 > r3"]),
 ]
-STATS = {"vx6d": {"rx_cells": 7, "rx_bytes": 2048, "drops": {"BAD_TAG": 1}},
+STATS = {"vx6d": {"rx_cells": 7, "rx_bytes": 2048, "drops": {"BAD_TAG": 1},
+                  "streams": {"open": 5, "refused": {"target": 3}}},
          "dataplane": {"rx_cells": 190, "tx_bytes": 228000, "drops": {},
                        "classifier": {"BAD_SOURCE": {"verdict": "drop",
                                                      "packets": 41}},
@@ -326,7 +326,7 @@ def status_and_counters():
         tap.within(out, part)
     tap.equal(here.vx6("status", "--json").expect(0).json(), STATUS)
     out = here.vx6("stats").expect(0).out
-    for part in ("rx_cells", "190", "222.7 KiB", "BAD_TAG 1",
+    for part in ("rx_cells", "190", "222.7 KiB", "BAD_TAG 1", "refused: target 3",
                  "BAD_SOURCE   drop                 41", "eth0, native"):
         tap.within(out, part)
     tap.equal(here.vx6("stats", "--json").expect(0).json(), STATS)
@@ -401,6 +401,8 @@ def records_travel_as_text_or_bytes():
         tap.equal(here.asked, {"cmd": "peer.add", "record": record})
     here.fake.answers["peer.add"]["state"] = "known"
     tap.within(here.vx6("peer", "add", path).expect(0).out, "known already")
+    here.fake.answers["peer.add"]["state"] = "updated"
+    tap.within(here.vx6("peer", "add", path).expect(0).out, "updated")
     count = len(here.fake.asked)
     for args, stdin, why in (
             (["peer", "add", "/nonexistent"], None, "cannot be read"),

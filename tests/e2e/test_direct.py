@@ -47,6 +47,34 @@ def a_page_and_an_upload():
 
 
 @tap.test
+def streams_are_counted_at_both_ends():
+    server = tcp.Server(tcp.echo)
+    service = offered("counted", server.target)
+    ends = [net()[name] for name in ("client", "owner")]
+
+    def streams():
+        return [node.api("stats")["vx6d"]["streams"] for node in ends]
+    before = streams()
+    with net()["client"].connect(service) as c:
+        with tcp.connect(c.listen) as s:
+            s.sendall(b"x" * 1000)
+            s.recv(1000, socket.MSG_WAITALL)
+            for was, now in zip(before, streams()):
+                tap.equal(now["open"], was["open"] + 1)
+                tap.equal((now["up_bytes"] - was["up_bytes"],
+                           now["down_bytes"] - was["down_bytes"]),
+                          (1000, 1000))
+        tap.wait(lambda: [now["closed"] - was["closed"] for was, now in
+                          zip(before, streams())] == [1, 1], "its end")
+        server.close()
+        tcp.connect(c.listen)
+        tap.wait(lambda: [now["refused"].get("target", 0) -
+                          was["refused"].get("target", 0) for was, now in
+                          zip(before, streams())] == [1, 1],
+                 "the refusal", hint=streams)
+
+
+@tap.test
 def the_verbs_of_the_cli():
     client, owner = net()["client"], net()["owner"]
     nginx = programs.Nginx("nginx-cli")
@@ -228,6 +256,20 @@ def over_ipv6():
     with a.connect("b.x", listen="[::1]:0") as c, tcp.connect(c.listen) as s:
         tap.true(c.listen.startswith("[::1]:"), c.listen)
         tcp.arrives(s, b"y" * MIB)
+
+
+@tap.test
+def a_record_is_new_then_known_then_updated():
+    made = Net()
+    a, b = made.node("a"), made.node("b")
+    made.start()
+    first = b.record()
+    tap.equal([a.learn(first)["state"] for _ in range(2)],
+              ["new", "known"])
+    place.end(b.vx6d)
+    b.start_vx6d()
+    b.ready()
+    tap.equal(a.learn(b.record())["state"], "updated")
 
 
 @tap.test
