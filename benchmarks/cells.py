@@ -10,7 +10,6 @@
 The real process, programmed over its real socket; what it is compared with
 stands in namespaces of its own, in turn.  Needs root.
 """
-import contextlib
 import json
 import os
 import select
@@ -19,7 +18,7 @@ import subprocess
 import sys
 
 import measure
-from measure import Samples, digits, emit, repeats, stage
+from measure import Samples, digits, emit, first, repeats, stage
 from harness import command, load, place, programs, tap
 from netlab import lacking, ns
 
@@ -181,17 +180,6 @@ def worker(pid):
 
 def worker_ns(pid):
     return worker(pid)[0]
-
-
-def first(pid):
-    """A process's threads are run before most others', as far as that
-    goes without being real-time ones; so is its session, where the kernel
-    shares a core between sessions first."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.setpriority(os.PRIO_PROCESS, int(task), -20)
-    with contextlib.suppress(OSError), \
-            open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as f:
-        f.write("-20")
 
 
 def shots(at, word="shots"):

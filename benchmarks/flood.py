@@ -24,7 +24,8 @@ import subprocess
 import sys
 
 import measure
-from measure import MB, TROUBLE, Samples, digits, emit, rate, repeats, stage
+from measure import (MB, TROUBLE, Samples, digits, emit, first, rate, repeats,
+                     stage)
 from harness import load, place, programs, tap
 import netlab
 from netlab import forge
@@ -225,6 +226,7 @@ class Flood:
                 [FRAMES_AT, "vx0", self.path, str(self.pace), str(SECONDS),
                  self.lab.core], stdout=subprocess.PIPE, text=True,
                 log=os.path.join(self.lab.foe.dir, "frames.log"))
+        first(self.p.pid)  # or strangers set the pace
         self.p.stdout.readline()
 
     def __exit__(self, *_):
@@ -248,6 +250,7 @@ class CreateFlood:
                  "--behind", r1.id], log=foe.log, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, text=True)
         os.sched_setaffinity(self.p.pid, {int(self.lab.core)})
+        first(self.p.pid)
         tap.wait(lambda: foe.status() is not None, "load_create to answer")
         foe.learn(r1.record())
         tap.wait(lambda: any(x["state"] == "up" and x["rtt_ms"] for x in
