@@ -154,7 +154,7 @@ static void line(const char *figure, double value, const char *unit,
 	printf("{\"figure\":\"%s\",\"value\":%.3f,\"unit\":\"%s\","
 	       "\"baseline\":\"the same cells, no relay\","
 	       "\"baseline_value\":%.3f,\"ratio\":%.3f,\"valid\":%s,"
-	       "\"host\":\"%s\",\"size\":%u,\"suite\":%u,"
+	       "\"host\":%s,\"size\":%u,\"suite\":%u,"
 	       "\"rounds\":%u,\"spread\":%.3f}\n",
 	       figure, value, unit, base, ratio, ok ? "true" : "false",
 	       bench_host(), CELL, path.fwd[0].suite, rounds, spread);

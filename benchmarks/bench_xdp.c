@@ -18,6 +18,7 @@
 
 #include "benchmarks/host.h"
 #include "benchmarks/median.h"
+#include "dataplane/wire/aead/aead.h"
 #include "tests/support/xdp_any.h"
 #include "tests/support/xdp_kit.h"
 
@@ -59,7 +60,7 @@ static void report(const struct row *row, double ns[], double base[],
 
 	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"ns\","
 	       "\"baseline\":\"XDP_PASS alone\",\"baseline_value\":%.0f,"
-	       "\"ratio\":%.3f,\"valid\":%s,\"host\":\"%s\",\"size\":%zu,"
+	       "\"ratio\":%.3f,\"valid\":%s,\"host\":%s,\"size\":%zu,"
 	       "\"repeat\":%u,\"rounds\":%u,\"min\":%.0f,\"max\":%.0f}\n",
 	       row->name, mid, alone, alone > 0 ? mid / alone : mid,
 	       ok ? "true" : "false", bench_host(), size, REPEAT, n, ns[0],
@@ -104,13 +105,14 @@ int main(int argc, char **argv)
 
 	need(rounds > 0 && rounds <= MOST,
 	     "rounds: a number between 1 and 1000");
+	need(vx6_aead_start() == VX6_OK, "no AEAD on this CPU"); /* is told */
 	if (geteuid() != 0 || !xk_open(&k, true)) {
 		fprintf(stderr, "bench_xdp: needs root: not measured\n");
 		for (unsigned i = 0; i < VX6_COUNT(rows); i++)
 			printf("{\"figure\":\"%s\",\"value\":null,"
 			       "\"unit\":\"ns\",\"baseline\":null,"
 			       "\"baseline_value\":null,\"ratio\":null,"
-			       "\"valid\":false,\"host\":\"%s\","
+			       "\"valid\":false,\"host\":%s,"
 			       "\"faults\":[\"needs root\"]}\n",
 			       rows[i].name, bench_host());
 		return 0;

@@ -208,7 +208,7 @@ static void report(const struct pair *p, struct result *r, const char *name,
 	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"cells/s\",", name,
 	       ours);
 	print_base(base, ours, ns);
-	printf("\"valid\":%s,\"host\":\"%s\",\"min\":%.0f,\"max\":%.0f,"
+	printf("\"valid\":%s,\"host\":%s,\"min\":%.0f,\"max\":%.0f,"
 	       "\"repeats\":%u,\"gbit_s\":%.2f,\"cycles\":%.0f,",
 	       r->ok ? "true" : "false", bench_host(),
 	       rate(r->ns[OURS][SAMPLES - 1]), rate(r->ns[OURS][0]), SAMPLES,
@@ -281,7 +281,7 @@ int dp_main(const struct dp_figure figure[], unsigned n, const char *suite,
 
 	dp_need(vx6_aead_start() == VX6_OK, "no AEAD on this CPU");
 	fprintf(stderr, "%s; %s\n",
-		suite != NULL ? suite : vx6_aead_impl_name(), bench_host());
+		suite != NULL ? suite : vx6_aead_impl_name(), bench_cpu());
 	for (unsigned i = 0; i < n; i++) {
 		unsigned own = figure[i].c.suite;
 

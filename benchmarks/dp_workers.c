@@ -89,7 +89,7 @@ void dp_workers(const struct dp_case *c, unsigned n)
 		dp_rig_close(&rig[i]);
 	printf("{\"figure\":\"%s.w%u\",\"value\":%.0f,\"unit\":\"cells/s\","
 	       "\"baseline\":\"one worker\",\"baseline_value\":%.0f,"
-	       "\"ratio\":%.3f,\"valid\":%s,\"host\":\"%s\",\"workers\":%u,"
+	       "\"ratio\":%.3f,\"valid\":%s,\"host\":%s,\"workers\":%u,"
 	       "\"size\":%zu,\"circuits\":%u,\"aead\":\"%s\","
 	       "\"seed\":\"%s\"}\n",
 	       name, n, best[1], best[0], best[1] / best[0],

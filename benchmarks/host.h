@@ -4,7 +4,11 @@
 
 /* host: what a figure was measured on, as its line says it. */
 
-/* bench_host names host, kernel and CPU; static. */
+/* bench_host is a JSON object, as benchmarks/measure.py writes it: cpu,
+ * cores, kernel, aead (as vx6_aead_start picked it), load; static. */
 const char *bench_host(void);
+
+/* bench_cpu is the CPU's name alone; static. */
+const char *bench_cpu(void);
 
 #endif
