@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A sample is the median of some passes; a figure and its baseline are
  * the best of five samples each: what else the machine does can only slow
- * them, and it slows what waits for memory more than what reckons.  They take turns sample by sample:
- * pass by pass, each would find the other's tables where its own were.  Baselines of the AEAD alone are
- * measured twice, as they stand and with prefetching, and both are said:
- * `ratio` is by the first, `ratio_ahead` by the second. */
+ * them, and it slows what waits for memory more than what reckons.  They take
+ * turns sample by sample: pass by pass, each would find the other's tables
+ * where its own were.  Baselines of the AEAD alone are measured twice, as they
+ * stand and with prefetching, and both are said: `ratio` is by the first,
+ * `ratio_ahead` by the second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -337,7 +337,8 @@ static void shots(void)
 }
 
 /* Seals and sends RATE cells a second, never more than a millisecond's at
- * once: it takes longer where this thread was stopped.  The slots are a ring. */
+ * once: it takes longer where this thread was stopped.  The slots are a
+ * ring. */
 static void flow(uint64_t rate, uint64_t seconds)
 {
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns(), now = begin;

@@ -60,10 +60,10 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 xdp_open(struct xdp **out, const struct xdp_opts *opts, char why[XDP_WHY]);
 
 /* xdp_attach.  VX6_OK: why is empty, or says why it is a plain link though a
- * dispatcher was not refused.  VX6_UNSUPPORTED (the driver has no native XDP, or the MTU is
- * too large for it), VX6_EXISTS (another program is there and no dispatcher
- * can take both), VX6_NOT_FOUND (no such interface), VX6_NO_ROOM (XDP_IFS),
- * VX6_DENIED, VX6_SYS; each with a sentence. */
+ * dispatcher was not refused.  VX6_UNSUPPORTED (the driver has no native XDP,
+ * or the MTU is too large for it), VX6_EXISTS (another program is there and no
+ * dispatcher can take both), VX6_NOT_FOUND (no such interface), VX6_NO_ROOM
+ * (XDP_IFS), VX6_DENIED, VX6_SYS; each with a sentence. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status xdp_attach(struct xdp *x,
 						      unsigned ifindex,
 						      struct xdp_if **out,

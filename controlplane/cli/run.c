@@ -8,10 +8,10 @@
  *
  * A child that gives up before it was ever ready is not tried again: what
  * is wrong then is wrong the next time, and its own message says what it
- * is.  EXIT_CONFIG says so at any time, a signal never.  On ^C vx6d goes first, because it says
- * goodbye over the links that the data plane holds.  A child sits in a
- * process group of its own, so that ^C reaches it once, by us; and it dies
- * with its parent, whatever that dies of. */
+ * is.  EXIT_CONFIG says so at any time, a signal never.  On ^C vx6d goes first,
+ * because it says goodbye over the links that the data plane holds.  A child
+ * sits in a process group of its own, so that ^C reaches it once, by us; and it
+ * dies with its parent, whatever that dies of. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

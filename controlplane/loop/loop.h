@@ -45,8 +45,9 @@ struct loop_opts {
 	/* prepare is called before the loop waits; NULL: nothing to do. */
 	void (*prepare)(void *ctx);
 	/* signalled is called once, for the first SIGTERM, SIGINT or
-	 * SIGUSR1.  The second ends the process in the system's way: who asks twice is in
-	 * a hurry.  SIGPIPE is ignored.  NULL: signals are left alone. */
+	 * SIGUSR1.  The second ends the process in the system's way: who asks
+	 * twice is in a hurry.  SIGPIPE is ignored.  NULL: signals are left
+	 * alone. */
 	void (*signalled)(void *ctx, int signo);
 	void *ctx;
 };
@@ -69,8 +70,8 @@ void loop_close(struct loop *l);
 
 VX6_NONNULL uint64_t loop_now(const struct loop *l);
 
-/* loop_run turns until loop_stop, also one said before.  loop_turn does one turn and, without
- * wait, does not block in it. */
+/* loop_run turns until loop_stop, also one said before.  loop_turn does one
+ * turn and, without wait, does not block in it. */
 VX6_NONNULL void loop_run(struct loop *l);
 VX6_NONNULL void loop_turn(struct loop *l, bool wait);
 VX6_NONNULL void loop_stop(struct loop *l);

@@ -31,7 +31,8 @@
  *
  * Ownership: onion_open allocates.  Secret: wiped on close and rotation.
  * Threads: one; give a pool's thread a copy of struct onion_key.
- * Cost: onion_seen and onion_ask touch 4 cache lines; 32 bytes a key of memory. */
+ * Cost: onion_seen and onion_ask touch 4 cache lines; 32 bytes a key of
+ * memory. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -210,8 +210,8 @@ quic_export(const struct quic_conn *c, const char *label,
 	    const uint8_t *context, size_t len, uint8_t out[32]);
 
 /* quic_settle frees the TLS state of a connection that needs no exporter
- * any more (about 60 of its 100 KiB).  Tunnels are settled by themselves, sessions
- * by their owner once the link is open, and after 30 s in any case. */
+ * any more (about 60 of its 100 KiB).  Tunnels are settled by themselves,
+ * sessions by their owner once the link is open, and after 30 s in any case. */
 VX6_NONNULL void quic_settle(struct quic_conn *c);
 
 /* quic_stream_new opens a bidirectional stream.  VX6_AGAIN when the peer

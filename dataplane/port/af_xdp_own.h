@@ -138,8 +138,8 @@ VX6_NONNULL void af_xdp_meet(struct af_xdp *a);
 
 /* af_xdp_host_open: as port_open_af_xdp; closed by the port that made it.
  * af_xdp_host_join gives it a port, and with the last of them the keeper and
- * the first step; af_xdp_host_leave takes the port's sockets back, for the end: its
- * worker works no more. */
+ * the first step; af_xdp_host_leave takes the port's sockets back, for the end:
+ * its worker works no more. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 af_xdp_host_open(struct af_xdp_host **out, const struct vx6_addr *at,
 		 const struct af_xdp_opts *xo, char why[XDP_WHY]);

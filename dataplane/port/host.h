@@ -68,7 +68,8 @@ VX6_NONNULL bool host_is_default(const struct rtnl_route *r);
 VX6_NONNULL const struct neigh_if *host_find(const struct host *h,
 					     unsigned ifindex);
 
-/* host_has: it is one of this host's addresses now; its port does not matter. */
+/* host_has: it is one of this host's addresses now; its port does not
+ * matter. */
 VX6_MUST_CHECK VX6_NONNULL bool host_has(const struct host *h,
 					 const struct vx6_addr *a);
 

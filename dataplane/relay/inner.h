@@ -125,12 +125,13 @@ VX6_NONNULL static inline void done(struct relay_out *out, struct net_frame *f)
 VX6_MUST_CHECK VX6_NONNULL struct abi_msg *relay_event_room(struct relay *r,
 							    enum abi_type type);
 
-/* relay_say_half queues a HALF_EVENT unless it was said already; false: no room,
- * try again later. */
+/* relay_say_half queues a HALF_EVENT unless it was said already; false: no
+ * room, try again later. */
 VX6_NONNULL bool relay_say_half(struct relay *r, struct relay_half *h,
 				enum abi_half_event ev);
 
-/* relay_say_link queues what l->events holds; what finds no room stays there. */
+/* relay_say_link queues what l->events holds; what finds no room stays
+ * there. */
 VX6_NONNULL void relay_say_link(struct relay *r, struct relay_link *l,
 				uint64_t now);
 

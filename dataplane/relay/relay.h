@@ -342,8 +342,8 @@ relay_splice(struct relay *r, uint32_t id, uint32_t to);
  * another worker's: `to` first, where it is, then `id`.  What either was
  * spliced to before is taken for gone, which the caller knows: a half that
  * ends tells no other worker, but whoever still opens cells for it hears so
- * by the first that it hands over (relay_parted).  VX6_NO_CIRCUIT (the one here),
- * VX6_MALFORMED. */
+ * by the first that it hands over (relay_parted).  VX6_NO_CIRCUIT (the one
+ * here), VX6_MALFORMED. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 relay_splice_across(struct relay *r, uint32_t id, uint32_t to, uint32_t other);
 

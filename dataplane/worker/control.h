@@ -16,7 +16,8 @@
  * flow on, those for vx6d are dropped and counted.  Each client gets rings
  * of its own, in new memory, so what an old one still does to its mapping
  * reaches nobody; it is welcomed when the worker uses them, and accepted
- * only when no answer to the one before is under way.  A second client waits in the socket's backlog.
+ * only when no answer to the one before is under way.  A second client waits in
+ * the socket's backlog.
  *
  * Commands are judged here (abi_check) and done by the worker that they
  * concern, one after the other; several of one worker may be under way.  A
@@ -60,7 +61,8 @@ enum control_state {
 	CONTROL_LEAVING
 };
 
-/* Adds to a WELCOME, STATS_ARE or WORKER_IS what neither control nor worker knows. */
+/* Adds to a WELCOME, STATS_ARE or WORKER_IS what neither control nor worker
+ * knows. */
 typedef void control_about(void *ctx, struct abi_msg *m);
 
 /* Of the commands that a worker has not answered: the ids of HALF_ADDs,

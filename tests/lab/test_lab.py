@@ -68,6 +68,20 @@ def says(a, b, family, interface=0):
 
 
 @tap.test
+def the_readme_has_every_key_and_its_default():
+    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|", f.read(), re.M)
+    shown = {key: default.strip("`") for key, _, default in rows}
+    tap.equal(shown, {key: "none" if default is None else
+                      default if isinstance(default, str) else
+                      json.dumps(default)
+                      for key, (default, *_) in plan.KEYS.items()})
+    words = {key: set(re.findall(r"`(\w+)`", what)) for key, what, _ in rows}
+    tap.equal(words["backend"], set(plan.BACKENDS))
+    tap.equal(words["families"], set(plan.FAMILIES))
+
+
+@tap.test
 def a_thread_comes_back():
     lab, home = plain(a={}, b={}), os.stat("/proc/thread-self/ns/net")
     inodes = set()

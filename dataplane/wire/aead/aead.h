@@ -12,9 +12,10 @@
  * direct calls where the CPU has AES-NI, PCLMULQDQ and SSE4.2, otherwise
  * libsodium.  AEGIS-128L is our own, with AES-NI, and with VAES where there
  * are four messages at once.  So is AES-256-GCM for cells in bursts, where
- * the CPU has VAES, VPCLMULQDQ and AVX-512; gcm.h says why.  Without AES instructions neither AES-GCM nor
- * AEGIS is offered at all (VX6_UNSUPPORTED) and the one AES block of header
- * protection comes from a constant-time implementation.
+ * the CPU has VAES, VPCLMULQDQ and AVX-512; gcm.h says why.  Without AES
+ * instructions neither AES-GCM nor AEGIS is offered at all (VX6_UNSUPPORTED)
+ * and the one AES block of header protection comes from a constant-time
+ * implementation.
  *
  * Ownership: keys live in the caller's memory, at any place that the type's
  * alignment allows (64); wipe them with vx6_aead_wipe.  Only GCM has tables:

@@ -45,7 +45,8 @@ VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 2, 3, 5, 6) bool vx6_aegis_open(
 	uint8_t *dst, const uint8_t *src, size_t len);
 
 /* Four messages of the same len, in place; the same one may stand there
- * twice.  Each one's sum is its text's, the tag left out.  Whoever calls them has asked vx6_aegis_has_lanes. */
+ * twice.  Each one's sum is its text's, the tag left out.  Whoever calls them
+ * has asked vx6_aegis_has_lanes. */
 bool vx6_aegis_has_lanes(void);
 VX6_NONNULL void vx6_aegis_seal_lanes(struct vx6_aead_lane *const m[4],
 				      size_t len);
