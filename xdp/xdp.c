@@ -312,28 +312,3 @@ enum vx6_status xdp_local_set(struct xdp *x, const struct vx6_addr a[],
 			return VX6_SYS;
 	return VX6_OK;
 }
-
-/* ---- reasons ---- */
-
-static const struct {
-	const char *name, *verdict, *text;
-} reasons[] = {
-#define X(name, verdict, text) { #name, #verdict, text },
-	VX6_XDP_REASON_LIST(X)
-#undef X
-};
-
-const char *xdp_reason_name(unsigned reason)
-{
-	return reason < VX6_XDP_REASON_CNT ? reasons[reason].name : "?";
-}
-
-const char *xdp_reason_text(unsigned reason)
-{
-	return reason < VX6_XDP_REASON_CNT ? reasons[reason].text : "?";
-}
-
-const char *xdp_reason_verdict(unsigned reason)
-{
-	return reason < VX6_XDP_REASON_CNT ? reasons[reason].verdict : "?";
-}

@@ -96,10 +96,4 @@ xdp_local_set(struct xdp *x, const struct vx6_addr a[], unsigned n);
  * meanwhile included. */
 VX6_NONNULL void xdp_counts(struct xdp *x, uint64_t out[VX6_XDP_REASON_CNT]);
 
-/* xdp_reason_name ("BAD_SOURCE"), xdp_reason_text for people, and
- * xdp_reason_verdict ("drop"); static, "?" for what is none. */
-const char *xdp_reason_name(unsigned reason);
-const char *xdp_reason_text(unsigned reason);
-const char *xdp_reason_verdict(unsigned reason);
-
 #endif

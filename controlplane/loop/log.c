@@ -41,19 +41,6 @@ void log_setup(enum log_level level, bool json)
 	end();
 }
 
-enum vx6_status log_level_parse(enum log_level *level, const char *text)
-{
-	static const char *const name[] = { "error", "warn", "info", "debug" };
-
-	for (unsigned i = 0; i < VX6_COUNT(name); i++) {
-		if (strcmp(text, name[i]) != 0)
-			continue;
-		*level = (enum log_level)i;
-		return VX6_OK;
-	}
-	return VX6_MALFORMED;
-}
-
 void log_write(enum log_level level, const char *module, const char *event,
 	       const struct log_kv kv[])
 {

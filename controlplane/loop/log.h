@@ -68,10 +68,6 @@ struct log_kv {
  * once at start. */
 void log_setup(enum log_level level, bool json);
 
-/* log_level_parse reads "error", "warn", "info", "debug". */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status
-log_level_parse(enum log_level *level, const char *text);
-
 /* log_write writes an event; kv ends with type LOG_END.  Use the macros. */
 VX6_NONNULL void log_write(enum log_level level, const char *module,
 			   const char *event, const struct log_kv kv[]);

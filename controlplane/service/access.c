@@ -90,17 +90,6 @@ enum vx6_status access_add(struct access_table *t, const char *name,
 	return VX6_OK;
 }
 
-enum vx6_status access_remove(struct access_table *t, const char *name)
-{
-	uint32_t at = find(t, name);
-
-	if (at == t->max)
-		return VX6_NOT_FOUND;
-	t->entry[at] = t->entry[--t->cnt];
-	memset(&t->entry[t->cnt], 0, sizeof(t->entry[0]));
-	return VX6_OK;
-}
-
 enum vx6_status access_find(const struct access_table *t, const char *name,
 			    const uint8_t node[32], struct vx6_addr *target)
 {

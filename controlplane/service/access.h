@@ -63,10 +63,6 @@ access_add(struct access_table *t, const char *name,
 	   const struct vx6_addr *target, const struct access_list *who,
 	   bool any_target);
 
-/* access_remove: VX6_NOT_FOUND.  Streams that are open stay open. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status access_remove(struct access_table *t,
-							 const char *name);
-
 /* access_find gives the target when node may open name, VX6_DENIED in
  * every other case, and is equally long about both. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status

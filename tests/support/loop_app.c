@@ -101,8 +101,8 @@ static void on_ready(void *ctx, unsigned events)
 	update(a);
 }
 
-void app_adopt(struct loop_app *a, struct loop *l, int fd, uint8_t tag,
-	       const struct app_script *script)
+static void adopt(struct loop_app *a, struct loop *l, int fd, uint8_t tag,
+		  const struct app_script *script)
 {
 	*a = (struct loop_app){
 		.loop = l, .fd = fd, .tag = tag, .script = *script
@@ -120,7 +120,7 @@ void app_connect(struct loop_app *a, struct loop *l, const struct vx6_addr *at,
 
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
-	app_adopt(a, l, fd, tag, script);
+	adopt(a, l, fd, tag, script);
 }
 
 void app_listen(struct loop_app *a)
@@ -172,7 +172,7 @@ static void on_accept(void *ctx, unsigned events)
 	while ((fd = accept4(t->fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		assert_true(t->cnt < TARGET_APPS);
-		app_adopt(&t->app[t->cnt++], t->loop, fd, 0x80, &t->script);
+		adopt(&t->app[t->cnt++], t->loop, fd, 0x80, &t->script);
 	}
 }
 

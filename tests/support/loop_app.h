@@ -33,11 +33,9 @@ struct loop_app {
 	bool wrong; /* other bytes than expected */
 };
 
-/* app_connect connects to at; app_adopt takes an accepted socket. */
+/* app_connect connects to at. */
 void app_connect(struct loop_app *a, struct loop *l, const struct vx6_addr *at,
 		 uint8_t tag, const struct app_script *script);
-void app_adopt(struct loop_app *a, struct loop *l, int fd, uint8_t tag,
-	       const struct app_script *script);
 
 /* app_listen ends deafness; app_more adds bytes to send. */
 void app_listen(struct loop_app *a);

@@ -315,7 +315,7 @@ static uint64_t block_at(uint64_t stream, uint64_t block)
 	return x ^ x >> 29;
 }
 
-uint8_t pair_byte(uint64_t stream, uint64_t offset)
+static uint8_t byte_at(uint64_t stream, uint64_t offset)
 {
 	return (uint8_t)(block_at(stream, offset / 8) >> 8 * (offset % 8));
 }
@@ -323,7 +323,7 @@ uint8_t pair_byte(uint64_t stream, uint64_t offset)
 void pair_fill(uint64_t stream, uint64_t offset, uint8_t *to, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		to[i] = pair_byte(stream, offset + i);
+		to[i] = byte_at(stream, offset + i);
 }
 
 bool pair_same(uint64_t stream, uint64_t offset, const uint8_t *data,

@@ -66,8 +66,7 @@ void pair_run(struct pair *p, uint64_t ns);
 /* pair_connect dials and runs until both are ready; false if not in 5 s. */
 bool pair_connect(struct pair *p, enum quic_alpn alpn, uint16_t d);
 
-/* pair_byte is the content of a test stream at an offset. */
-uint8_t pair_byte(uint64_t stream, uint64_t offset);
+/* pair_fill writes the content of a test stream at an offset. */
 void pair_fill(uint64_t stream, uint64_t offset, uint8_t *to, size_t len);
 /* pair_same tells whether data is what pair_fill would write. */
 bool pair_same(uint64_t stream, uint64_t offset, const uint8_t *data,

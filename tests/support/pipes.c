@@ -45,7 +45,7 @@ void pipes_path(struct quic_path *path, unsigned end, unsigned leg)
 	address(&path->remote, 1 - end, leg);
 }
 
-unsigned pipes_leg(const struct quic_path *path)
+static unsigned leg_of(const struct quic_path *path)
 {
 	return vx6_get16(path->remote.ip + 12);
 }
@@ -142,7 +142,7 @@ void pipes_send_batch(struct pipes *p, unsigned end,
 		      const struct quic_path *path, unsigned kind,
 		      const uint8_t *data, size_t len, size_t segment)
 {
-	unsigned leg = pipes_leg(path);
+	unsigned leg = leg_of(path);
 	size_t step = segment ? segment : len;
 
 	for (size_t at = 0; at < len; at += step)

@@ -51,9 +51,8 @@ struct pipes {
 void pipes_init(struct pipes *p, uint64_t seed);
 void pipes_free(struct pipes *p);
 
-/* pipes_path is leg as end sees it; pipes_leg finds it again. */
+/* pipes_path is leg as end sees it. */
 void pipes_path(struct quic_path *path, unsigned end, unsigned leg);
-unsigned pipes_leg(const struct quic_path *path);
 
 /* pipes_send puts one datagram on the wire. */
 void pipes_send(struct pipes *p, unsigned end, unsigned leg, unsigned kind,

@@ -31,7 +31,7 @@ struct twonet net = { -1, -1 };
 
 static const char *lacking;
 
-bool twonet_may(void)
+static bool may(void)
 {
 	if (lacking == NULL)
 		return true;
@@ -42,7 +42,7 @@ bool twonet_may(void)
 
 void twonet_need(void)
 {
-	if (!twonet_may())
+	if (!may())
 		skip();
 }
 
@@ -70,7 +70,7 @@ bool twonet_open(struct twonet *t)
 	else if ((t->there = new_net()) < 0 || (t->here = new_net()) < 0)
 		lacking = "netns: this host makes no network namespace";
 	if (lacking != NULL)
-		return twonet_may();
+		return may();
 	twonet_run(t, false, "ip link set lo up");
 	twonet_run(t, true, "ip link set lo up");
 	return true;

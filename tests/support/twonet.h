@@ -28,11 +28,10 @@ extern struct twonet net;
 int twonet_lay(void **state);
 int twonet_unlay(void **state);
 
-/* twonet_open: false where it may not be made; twonet_may prints the line
- * for tests/run then, for each test that is skipped. */
+/* twonet_open: false where it may not be made; a line for tests/run says
+ * why. */
 VX6_MUST_CHECK VX6_NONNULL bool twonet_open(struct twonet *t);
 VX6_NONNULL void twonet_close(struct twonet *t);
-bool twonet_may(void);
 
 /* twonet_is: it could be made. */
 VX6_NONNULL static inline bool twonet_is(const struct twonet *t)

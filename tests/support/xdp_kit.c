@@ -280,3 +280,14 @@ struct xk_result xk_run(struct xk *k, const struct pkt *p)
 	assert(r.reason < VX6_XDP_REASON_CNT);
 	return r;
 }
+
+const char *xk_reason_name(unsigned reason)
+{
+	static const char *const name[] = {
+#define X(name, verdict, text) #name,
+		VX6_XDP_REASON_LIST(X)
+#undef X
+	};
+
+	return reason < VX6_COUNT(name) ? name[reason] : "?";
+}

@@ -88,6 +88,9 @@ VX6_NONNULL struct xk_result xk_run(struct xk *k, const struct pkt *p);
 /* xk_sum adds up the CPUs' counters. */
 VX6_NONNULL void xk_sum(const struct xk *k, uint64_t out[VX6_XDP_COUNTS]);
 
+/* xk_reason_name: "BAD_SOURCE"; static, "?" for what is none. */
+const char *xk_reason_name(unsigned reason);
+
 /* xk_may says whether this process may load programs; else it prints why a
  * test is skipped. */
 bool xk_may(void);

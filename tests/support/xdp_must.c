@@ -58,9 +58,9 @@ void must_be(struct xk *k, const char *name, const struct pkt *p,
 	if (r.reason != reason || r.verdict != must_verdict(reason) ||
 	    !r.untouched)
 		fail_msg("%s, %zu bytes: %s, verdict %u%s; wanted %s", name,
-			 p->len, xdp_reason_name(r.reason), r.verdict,
+			 p->len, xk_reason_name(r.reason), r.verdict,
 			 r.untouched ? "" : ", changed",
-			 xdp_reason_name(reason));
+			 xk_reason_name(reason));
 }
 
 void must_all(struct xk *k, const struct fixture f[], size_t n)

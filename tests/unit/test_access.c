@@ -85,13 +85,6 @@ static void table(void **state)
 	assert_int_equal(access_find(&t, "sshd", alice, &got), VX6_DENIED);
 	assert_int_equal(access_find(&t, "ssh-and-much-longer", alice, &got),
 			 VX6_DENIED);
-
-	assert_int_equal(access_remove(&t, "none"), VX6_NOT_FOUND);
-	assert_int_equal(access_remove(&t, "ssh"), VX6_OK);
-	assert_int_equal(access_find(&t, "ssh", alice, &got), VX6_DENIED);
-	assert_int_equal(access_find(&t, "web", bob, &got), VX6_OK);
-	assert_int_equal(access_remove(&t, "web"), VX6_OK);
-	assert_int_equal(access_find(&t, "web", bob, &got), VX6_DENIED);
 	access_free(&t);
 }
 

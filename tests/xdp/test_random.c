@@ -263,8 +263,8 @@ static void judge(const struct pkt *p)
 		return;
 	show(p);
 	fail_msg("%zu bytes: %s, verdict %u%s; the model says %s", p->len,
-		 xdp_reason_name(r.reason), r.verdict,
-		 r.untouched ? "" : ", changed", xdp_reason_name(want));
+		 xk_reason_name(r.reason), r.verdict,
+		 r.untouched ? "" : ", changed", xk_reason_name(want));
 }
 
 static void spoilt_packets(void **state)
@@ -284,7 +284,7 @@ static void spoilt_packets(void **state)
 	}
 	for (unsigned i = 0; i < VX6_XDP_REASON_CNT; i++)
 		if (i != VX6_XDP_NO_SOCKET && seen[i] == 0)
-			fail_msg("none was %s", xdp_reason_name(i));
+			fail_msg("none was %s", xk_reason_name(i));
 }
 
 static void bytes_alone(void **state)

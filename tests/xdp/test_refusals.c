@@ -215,21 +215,6 @@ static void wrong_options(void **state)
 	xdp_close(NULL);
 }
 
-static void every_reason_has_words(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < VX6_XDP_REASON_CNT; i++) {
-		assert_string_not_equal(xdp_reason_name(i), "?");
-		assert_string_not_equal(xdp_reason_text(i), "?");
-		assert_string_not_equal(xdp_reason_verdict(i), "?");
-	}
-	assert_string_equal(xdp_reason_name(VX6_XDP_BAD_SOURCE), "BAD_SOURCE");
-	assert_string_equal(xdp_reason_verdict(VX6_XDP_BAD_SOURCE), "drop");
-	assert_string_equal(xdp_reason_name(VX6_XDP_REASON_CNT), "?");
-	assert_string_equal(xdp_reason_text(VX6_XDP_REASON_CNT), "?");
-	assert_string_equal(xdp_reason_verdict(VX6_XDP_REASON_CNT), "?");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,7 +226,6 @@ int main(void)
 		cmocka_unit_test(beside_a_link_of_others),
 		cmocka_unit_test(generic_mode_of_others),
 		cmocka_unit_test(wrong_options),
-		cmocka_unit_test(every_reason_has_words),
 	};
 
 	return cmocka_run_group_tests(tests, xn_set_up, xn_tear_down);
