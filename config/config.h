@@ -20,7 +20,7 @@
  * Secrets are never in here, only paths of files.
  *
  * Ownership: struct config is the caller's, holds no pointer, and may be
- * copied by assignment.  It is about 10 KiB: not for a small stack.
+ * copied by assignment.  It is about 6 KiB: not for a small stack.
  * Threads: the functions are pure but for config_load's file.
  * Cost: start-up only; a document has at most 1 MiB. */
 

@@ -73,7 +73,8 @@ struct api_options {
 };
 
 /* api_open listens.  A socket file that nobody answers on is replaced.
- * VX6_EXISTS: a living server answers there; VX6_SYS with errno. */
+ * VX6_EXISTS: a living server answers there; VX6_NO_MEMORY; VX6_SYS with
+ * errno. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 api_open(struct loop *loop, const struct api_options *opt,
 	 struct api_server **server);

@@ -102,7 +102,8 @@ VX6_NONNULL void hop_adopt(struct hop *h, const struct hop_times *times,
 			   uint64_t due_ns);
 
 /* hop_step tells h one thing and fills out.  VX6_BAD_STATE: the event
- * makes no sense now; nothing changed and out is empty. */
+ * makes no sense now, VX6_MALFORMED: it is none; nothing changed and out is
+ * empty. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 hop_step(struct hop *h, const struct hop_event *ev, struct hop_out *out);
 

@@ -104,7 +104,8 @@ VX6_NONNULL void origin_init(struct origin *o, unsigned hops,
 			     const struct origin_times *times);
 
 /* origin_step tells o one thing and fills out.  VX6_BAD_STATE: the event
- * makes no sense now; nothing changed and out is empty. */
+ * makes no sense now, VX6_MALFORMED: it is none; nothing changed and out is
+ * empty. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 origin_step(struct origin *o, const struct origin_event *ev,
 	    struct origin_out *out);

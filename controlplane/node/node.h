@@ -181,7 +181,8 @@ VX6_NONNULL void node_publish(struct node *n);
 /* node_learn takes a record that came over a session or from the operator:
  * verifies and stores it, and passes news on to other sessions.  from and
  * rec may be NULL; rec is filled where it verifies.  VX6_OK: news;
- * VX6_EXISTS: known; VX6_STALE: an older one. */
+ * VX6_EXISTS: known, or our own; VX6_STALE: an older one; else as record_open,
+ * node_record_parse and registry_put say. */
 VX6_NONNULL_ARGS(1, 3)
 enum vx6_status node_learn(struct node *n, const struct peer *from,
 			   const uint8_t *bytes, size_t len,

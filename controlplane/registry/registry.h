@@ -106,7 +106,7 @@ struct registry_node {
  * node_record_parse) describe; proved: it came from the node itself, on its
  * session.  VX6_OK: new or newer, tell others; VX6_EXISTS: the same one,
  * last_seen moved; VX6_STALE: a lower sequence, or the same with other
- * bytes; VX6_NO_ROOM. */
+ * bytes; VX6_BAD_SIZE: over NODE_RECORD_MAX; VX6_NO_ROOM. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 registry_put(struct registry *r, const struct record_env *env,
 	     const struct node_record *n, bool proved, uint64_t now_s);

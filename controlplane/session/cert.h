@@ -27,7 +27,7 @@ struct quic_cert {
 };
 
 /* quic_cert_make signs a certificate for id.  VX6_BAD_KEY where the two
- * halves of id do not belong together. */
+ * halves of id do not belong together, VX6_NO_MEMORY. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_cert_make(struct quic_cert *c, const struct quic_identity *id);
 

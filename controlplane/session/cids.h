@@ -45,7 +45,8 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status quic_cids_init(struct quic_cids *t,
 VX6_NONNULL void quic_cids_free(struct quic_cids *t);
 
 /* quic_cids_add puts an id into the table and in front of *mine.
- * VX6_EXISTS for one that is there, VX6_NO_ROOM at the limit. */
+ * VX6_EXISTS for one that is there, VX6_NO_ROOM at the limit, VX6_BAD_SIZE
+ * for one too long, VX6_NO_MEMORY. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_cids_add(struct quic_cids *t, struct quic_cid **mine,
 	      struct quic_conn *conn, enum quic_cid_kind kind,

@@ -214,8 +214,9 @@ quic_export(const struct quic_conn *c, const char *label,
  * sessions by their owner once the link is open, and after 30 s in any case. */
 VX6_NONNULL void quic_settle(struct quic_conn *c);
 
-/* quic_stream_new opens a bidirectional stream.  VX6_AGAIN when the peer
- * allows no more for now. */
+/* quic_stream_new opens a bidirectional stream.  VX6_AGAIN when the peer, or
+ * our own limit, allows no more for now; VX6_BAD_STATE: not ready yet, or
+ * closing; VX6_NO_MEMORY. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status quic_stream_new(struct quic_conn *c,
 							   int64_t *stream);
 
@@ -239,9 +240,10 @@ VX6_NONNULL void quic_stream_stop(struct quic_conn *c, int64_t stream,
 				  uint64_t code);
 
 /* quic_datagram_send queues a datagram: VX6_AGAIN while the queue (8) is
- * full, VX6_BAD_SIZE when it does not fit the path.  The first byte may
- * not be 0 (VX6_MALFORMED): such datagrams are the padding of quic_migrate
- * and are dropped on arrival. */
+ * full, VX6_BAD_SIZE when it does not fit the path, VX6_BAD_STATE as above,
+ * VX6_NO_MEMORY.  It has a first byte, which may not be 0 (VX6_MALFORMED):
+ * such datagrams are the padding of quic_migrate and are dropped on
+ * arrival. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_datagram_send(struct quic_conn *c, const uint8_t *data, size_t len);
 

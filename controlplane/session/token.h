@@ -52,7 +52,8 @@ VX6_NONNULL void quic_token_make(const struct quic_tokens *t,
 				 uint64_t now_ns);
 
 /* quic_token_check opens one.  VX6_BAD_TAG: not ours, or another address
- * or connection id; VX6_EXPIRED: too old. */
+ * or connection id; VX6_EXPIRED: too old; VX6_MALFORMED: ours, and not such
+ * a one. */
 VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 quic_token_check(const struct quic_tokens *t, const uint8_t *token, size_t len,
 		 const struct quic_cid_bytes *scid,
