@@ -21,7 +21,7 @@ from harness.ask import Refused
 from netlab import Lab, forge, lacking
 from netlab.capture import udp as datagram
 from netlab.seen import ALONE, link, linked, refusals, said, with_each
-from netlab.transfer import MIB, SIZE, TIMERS, Transfer, lab_of
+from netlab.transfer import MIB, TIMERS, Transfer, lab_of
 
 CELLS, PROBE, LONGEST = 4243, 70, 1472
 BACKENDS = ("udp", "af_xdp")
@@ -109,7 +109,7 @@ def mend_sessions(lab):
 def a_link_outlives_its_session(backend):
     lab = lab_of(backend, ["r1", "r2"], client={"config": ALONE})
     r1, r2 = lab["r1"], lab["r2"]
-    t = Transfer(lab, ["r1", "r2"], size=2 * SIZE)
+    t = Transfer(lab, ["r1", "r2"])
     t.past(.1)
     before = linked(r1, "r2"), linked(r2, "r1")
     cut_sessions(lab, "r1", "r2")

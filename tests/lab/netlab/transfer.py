@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A download through relays of a lab, while something happens to it."""
-import os
-
-from harness import programs, tap
+"""A stream through relays of a lab, while something happens to it."""
+from harness import tap
 from harness.node import SHORT
-from harness.transfer import Download, Watch
+from harness.transfer import Stream, Watch
 
 from .lab import Lab
 
 MIB = 1 << 20
 SIZE = 24 * MIB
-RATE = "6M"
 # Sessions are missed early; the rest has its defaults, links above all.
 TIMERS = {k: SHORT[k] for k in ("session_idle_s", "session_ping_s",
                                 "redial_min_s", "redial_max_s")}
@@ -24,33 +21,33 @@ def lab_of(backend, relays, timers=TIMERS, **others):
 
 
 class Transfer:
-    """From the owner's nginx to the client's curl; without via, directly."""
+    """From the owner to the client, at a steady pace, for as long as what
+    happens to it takes; without via, directly."""
 
-    def __init__(self, lab, via=None, spare_via=None, size=SIZE, rate=RATE):
-        self.lab, self.client = lab, lab["client"]
+    def __init__(self, lab, via=None, spare_via=None, size=SIZE):
+        self.lab, self.client, self.size = lab, lab["client"], size
         with lab["owner"].inside():
-            nginx = programs.Nginx(f"nginx-{lab.tag}")
-        self.digest, self.size = nginx.page("page", size), size
-        lab["owner"].service("web", nginx.target)
+            self.stream = Stream(lab.tag)
+        lab["owner"].service("web", self.stream.server.target)
         ways = {"via": via, "spare_via": spare_via}
         self.call = self.client.connect("owner.web", **{
             key: way for key, way in ways.items() if way})
         tap.after(self.call.close)
         self.watch = Watch(self.call)
         with self.client.inside():
-            self.download = Download(
-                self.call.listen, "page",
-                os.path.join(self.client.dir, "got"), rate=rate)
+            self.stream.start(self.call.listen)
 
     def past(self, part):
-        self.download.past(int(self.size * part))
+        self.stream.past(int(self.size * part))
 
     def more(self):
         """Some more arrives than there is now."""
-        self.download.past(self.download.so_far() + MIB)
+        self.stream.past(self.stream.count + MIB)
 
     def done(self):
-        self.download.done(self.digest)
+        """Ends it when all of size has come, and compares what came."""
+        self.past(1)
+        self.stream.done()
 
     def circuits(self):
         return self.client.api("circuit.list")["circuits"]
