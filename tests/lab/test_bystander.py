@@ -131,9 +131,9 @@ def nobody_notices():
                  count.p.poll() is not None, f"the session {when}")
         tap.equal((curls.bad, count.p.poll(), dump.p.poll()),
                   ([], None, None), when)
-        now = dump.ports()
         for port in (nginx.port, sshd.port):
-            tap.true(now[port] > seen[port], f"tcpdump sees {port} {when}")
+            tap.wait(lambda: dump.ports()[port] > seen[port],
+                     f"tcpdump to see {port} {when}")
 
     def carries(when):
         with lab["client"].connect("owner.web", via=["r1"]) as call, \
