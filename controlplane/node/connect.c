@@ -606,9 +606,11 @@ void connect_list(struct node *n, json_t *to)
 		char at[VX6_ADDR_TEXT];
 		struct mux_stats m = { 0 };
 		struct forward_stats f = { 0 };
+		uint64_t away;
 
 		if (j->forward)
 			forward_stats(j->forward, &f);
+		away = f.refused + f.full + f.expired + f.no_files;
 		vx6_addr_text(
 			j->forward ? forward_addr(j->forward) : &j->listen, at);
 		if (j->tunnel && tunnel_mux(j->tunnel))
@@ -634,9 +636,8 @@ void connect_list(struct node *n, json_t *to)
 				  (json_int_t)m.open, "served",
 				  (json_int_t)j->served, "waiting",
 				  (json_int_t)f.waiting, "turned_away",
-				  (json_int_t)(f.refused + f.full + f.expired +
-					       f.no_files),
-				  "moves", (json_int_t)j->moves, "last_gap_ms",
+				  (json_int_t)away, "moves",
+				  (json_int_t)j->moves, "last_gap_ms",
 				  j->moves ? json_real((double)j->gap_ns / 1e6)
 					   : json_null()));
 	}

@@ -315,6 +315,10 @@ static void asked(struct peer *p, const struct msg_link *theirs)
 	}
 	if (p->link != PEER_LINK_NONE)
 		peer_link_lost(p);
+	if (!can_derive(p)) {
+		peer_renew(p, "a new link needs a new session");
+		return;
+	}
 	if (!p->node->plane->up || !take_index(p)) {
 		refuse(p, theirs->index, MSG_LINK_NO_ROOM);
 		return;
@@ -425,7 +429,8 @@ void link_on_close(struct peer *p, const uint8_t *body, size_t len)
 
 void link_give_up(struct peer *p)
 {
-	if (p->state == PEER_READY && p->link == PEER_LINK_OPEN)
+	/* one that is being added too: who asked for it waits for a word */
+	if (p->state == PEER_READY && p->link >= PEER_LINK_ADDING)
 		refuse(p, p->peer_index, MSG_LINK_DEAD);
 	peer_link_lost(p);
 }
@@ -450,13 +455,17 @@ void link_on_event(struct node *n, uint32_t index, unsigned events)
 {
 	struct peer *p = index < n->plane->links_max ? n->link[index] : NULL;
 
-	if (p && (events & (VX6_LINK_EV_SIZE | VX6_LINK_EV_UP)))
+	/* Until it is added, what is heard of an index is of the link that had
+	 * it before. */
+	if (!p || p->link != PEER_LINK_OPEN)
+		return;
+	if (events & (VX6_LINK_EV_SIZE | VX6_LINK_EV_UP))
 		size_event(p, events);
-	if (p && (events & VX6_LINK_EV_MOVED)) {
+	if (events & VX6_LINK_EV_MOVED) {
 		log_info("link", "moved", log_node("peer", p->id));
 		p->link_moves++;
 	}
-	if (!p || !(events & VX6_LINK_EV_DOWN))
+	if (!(events & VX6_LINK_EV_DOWN))
 		return;
 	log_warn("link", "down", log_node("peer", p->id));
 	peer_hold(p); /* without a session the link may be all it has */

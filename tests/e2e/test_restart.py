@@ -12,11 +12,13 @@ told, and everything is made anew.
 """
 import os
 import random
+import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import command, programs, tap, tcp
-from harness.node import chain
+from harness.node import Net, chain
 from harness.restart import (fds, hand_over, killed_while_carrying, plane,
                              relayed, rss_kib)
 from harness.transfer import Download, Stream, Watch
@@ -187,6 +189,95 @@ def a_link_without_session_ends_in_time():
                           if c["next"] == "r2"], "r1's circuits over r2")
     tap.wait(lambda: not [n for n in made["r1"].api("link.list")["links"]
                           if n["node"] == "r2"], "links of r1 to r2")
+
+
+def link_to(node, peer):
+    """A node's link to a peer, None where it has none."""
+    found = [x for x in node.api("link.list")["links"] if x["node"] == peer]
+    return found[0] if found else None
+
+
+def hears(node, count):
+    """Waits until so many datagrams came to a data plane that is away."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(60)
+        s.bind((node.host, node.data_port))
+        for _ in range(count):
+            s.recv(2048)
+
+
+def two_relays():
+    made = Net(dict(QUICK, **PATIENT))
+    r1, r2 = made.relay("r1"), made.relay("r2")
+    made.start().acquaint()
+    both_linked(r1, r2)
+    return r1, r2
+
+
+def both_linked(r1, r2):
+    for a, b in ((r1, "r2"), (r2, "r1")):
+        tap.wait(lambda: (x := link_to(a, b)) and x["state"] == "up" and
+                 x["session"] and x["rtt_ms"], f"{a.name}'s link", hint=lambda:
+                 f"{link_to(r1, 'r2')}\n{link_to(r2, 'r1')}\n"
+                 f"{r1.last_words()}")
+
+
+def asked_for(node, peer):
+    tap.wait(lambda: (x := link_to(node, peer)) and x["state"] == "opening",
+             "a link to be asked for", hint=node.last_words)
+
+
+def stands_still(process):
+    """Returns what lets it go on."""
+    process.send_signal(signal.SIGSTOP)
+    tap.after(process.send_signal, signal.SIGCONT)
+    return lambda: process.send_signal(signal.SIGCONT)
+
+
+@tap.test
+def a_link_that_died_takes_none_along():
+    """r1's data plane is held up when its link to r2, which was killed, is
+    about to be dead, and finds it dead when r2 is back and the next link,
+    which has its number, is being added."""
+    r1, r2 = two_relays()
+    # the third ask that nobody answers is the last; one may go unheard
+    for asks in (2, 3):
+        r2.kill()
+        hears(r2, asks)
+        goes_on = stands_still(r1.plane)
+        r2.start()
+        r2.ready()
+        asked_for(r2, "r1")
+        tap.wait(lambda: r2.status()["uptime_s"] >= 2, "the ask to be late")
+        goes_on()
+        both_linked(r1, r2)
+
+
+@tap.test
+def a_link_that_is_half_made_is_made_again():
+    """The data plane dies to which a link is being added: of the end that
+    was asked for it, and of the end that asked."""
+    r1, r2 = two_relays()
+    stands_still(r1.plane)
+    r2.kill()
+    r2.start()
+    r2.ready()
+    asked_for(r2, "r1")
+    r1.kill("dataplane")
+    r1.start()
+    both_linked(r1, r2)
+    r2.kill()
+    goes_on = stands_still(r1.vx6d)
+    r2.start()
+    r2.ready()
+    stands_still(r2.plane)
+    goes_on()
+    tap.wait(lambda: (x := link_to(r1, "r2")) and x["state"] == "up" and
+             x["session"] and not x["rtt_ms"], "one that nobody answers on",
+             hint=r1.last_words)
+    r2.kill("dataplane")
+    r2.start()
+    both_linked(r1, r2)
 
 
 # ---- fifty times -----------------------------------------------------------
