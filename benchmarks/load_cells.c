@@ -27,6 +27,8 @@
  *     flow RATE SECONDS  seals and sends at a pace, at most 120 s
  *     stats              what the data plane counted
  *
+ * burst: of a flow, the most cells that were due at once; held_ns: how long
+ * its thread was stopped and did not make up for it.
  * ns is the time that sending took, and arriving where that is counted;
  * cpu_ns what of it this thread was run, softirqs in its place with it, but
  * for its pauses. */
@@ -59,10 +61,11 @@
 
 #define SIZE     1200u
 #define HALVES   64u
-#define MOST     131072u
+#define MOST     524288u
 #define BATCH    32u
 #define TRAIN    32u
-#define FLOW     128u /* cells at once of a flow */
+#define FLOW     128u  /* cells at once of a flow */
+#define RING     4096u /* slots that a flow goes round in, and FLOW more */
 #define MOST_S   120u
 #define CELL_NS  200u           /* less than a relay needs for one */
 #define PAUSE_NS (50 * VX6_US)  /* at least: it is an interruption, too */
@@ -91,6 +94,7 @@ static struct {
 	const volatile uint64_t *arrived; /* NULL: nobody counts */
 	uint64_t base, window;
 	uint64_t paused_cpu; /* ns, while something is sent */
+	uint64_t burst, held_ns;
 } g;
 
 static uint64_t cpu_ns(void)
@@ -281,7 +285,7 @@ static bool pause_for(uint64_t sent, uint64_t most)
 
 static void begin_count(void)
 {
-	g.paused_cpu = 0;
+	g.paused_cpu = g.burst = g.held_ns = 0;
 	g.base = g.arrived != NULL ? *g.arrived : 0;
 }
 
@@ -297,10 +301,11 @@ static void say_sent(uint64_t sent, uint64_t lost, uint64_t begin, uint64_t cpu)
 {
 	cpu = cpu_ns() - cpu;
 	printf("{\"sent\":%llu,\"refused\":%llu,\"ns\":%llu,"
-	       "\"cpu_ns\":%llu}\n",
+	       "\"cpu_ns\":%llu,\"burst\":%llu,\"held_ns\":%llu}\n",
 	       (unsigned long long)sent, (unsigned long long)lost,
 	       (unsigned long long)(vx6_now_ns() - begin),
-	       (unsigned long long)(cpu - g.paused_cpu));
+	       (unsigned long long)(cpu - g.paused_cpu),
+	       (unsigned long long)g.burst, (unsigned long long)g.held_ns);
 }
 
 /* The made cells, by the packet socket. */
@@ -337,8 +342,7 @@ static void shots(void)
 }
 
 /* Seals and sends RATE cells a second, never more than a millisecond's at
- * once: it takes longer where this thread was stopped.  The slots are a
- * ring. */
+ * once: it takes longer where this thread was stopped. */
 static void flow(uint64_t rate, uint64_t seconds)
 {
 	uint64_t begin = vx6_now_ns(), cpu = cpu_ns(), now = begin;
@@ -347,7 +351,7 @@ static void flow(uint64_t rate, uint64_t seconds)
 
 	begin_count();
 	while (sent + lost < all) {
-		uint64_t at = sent + lost;
+		uint64_t at = sent + lost, slot = at % RING;
 		uint64_t due = (now - from) / VX6_US * rate / 1000000u;
 
 		if (due > at + late) { /* nobody makes up for a pause */
@@ -355,6 +359,7 @@ static void flow(uint64_t rate, uint64_t seconds)
 			due = at + late;
 		}
 		due = due < all ? due : all;
+		g.burst = due - at > g.burst ? due - at : g.burst;
 		unsigned n = due - at > FLOW ? FLOW : (unsigned)(due - at);
 
 		if (n < FLOW / 2 && due < all) {
@@ -363,10 +368,11 @@ static void flow(uint64_t rate, uint64_t seconds)
 			continue;
 		}
 		for (unsigned i = 0; i < n; i++)
-			seal(&g.slot[(at + i) % MOST]);
-		*(shoot(at, n) ? &sent : &lost) += n;
+			seal(&g.slot[slot + i]);
+		*(shoot(slot, n) ? &sent : &lost) += n;
 		now = vx6_now_ns();
 	}
+	g.held_ns = from - begin;
 	say_sent(sent, lost, begin, cpu);
 }
 

@@ -14,6 +14,7 @@
 #define SOCK_EVERY 16u  /* calls of rx, then the kernel's socket is read */
 #define RESERVE    512u /* frames of the pool that are not posted */
 #define FILL_LEAST 32u  /* frames posted together */
+#define KEPT_PART  4u   /* one in so many is not posted beyond the depth */
 #define KICKS      4u   /* in one burst, on one socket */
 
 /* ---- frames and whose they are ---- */
@@ -41,20 +42,35 @@ static void give_one(struct af_xdp *a, struct net_frame *f)
 	port_give(&a->port, &f, 1);
 }
 
-/* Posts frames until the socket holds a->depth, unless the pool is low. */
+/* How many frames of the pool make `have` up to `want`, so that `keep` stay
+ * there. */
+static uint32_t makes_up(const struct port *p, uint32_t have, uint32_t want,
+			 uint32_t keep)
+{
+	uint32_t lacks = want > have ? want - have : 0;
+	uint32_t spare = p->pool_cnt > keep ? p->pool_cnt - keep : 0;
+
+	return lacks < spare ? lacks : spare;
+}
+
+/* Posts frames until the socket holds a->depth, and a deep one all that its
+ * ring takes, unless the pool is low. */
 static void fill(struct af_xdp *a, unsigned k)
 {
 	struct sock *s = &a->sock[k];
 	struct port *p = &a->port;
-	uint32_t n = s->filled < a->depth ? a->depth - s->filled : 0, room;
+	uint32_t n = makes_up(p, s->filled, a->depth, RESERVE), room, deep = 0;
 
-	if (n < FILL_LEAST || p->pool_cnt <= RESERVE)
+	if (s->deep)
+		deep = makes_up(p, s->filled, XSK_FILL,
+				p->frame_cnt / KEPT_PART);
+	if (n < deep)
+		n = deep;
+	if (n < FILL_LEAST)
 		return;
 	room = xsk_room(&s->x.fill);
 	if (n > room)
 		n = room;
-	if (n > p->pool_cnt - RESERVE)
-		n = p->pool_cnt - RESERVE;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct net_frame *f = p->pool[--p->pool_cnt];
 
@@ -93,9 +109,9 @@ static void bring_home(struct af_xdp *a, unsigned k)
 		a->owner[i] = 0;
 		give_one(a, &a->port.frame[i]);
 	}
-	a->sock[k].filled = a->sock[k].unsent = 0;
+	a->sock[k].filled = a->sock[k].unsent = a->sock[k].left = 0;
 	a->sock[k].lost = 0;
-	a->sock[k].lacked = false;
+	a->sock[k].lacked = a->sock[k].deep = false;
 	a->sock[k].kick = false;
 }
 
@@ -117,7 +133,7 @@ static void list(struct af_xdp *a)
 			a->out[s->slot] = (int8_t)k;
 	}
 	a->next = 0;
-	a->depth = XSK_FILL;
+	a->depth = AF_XDP_POSTED;
 	if (a->live_cnt > 0 && a->depth > spare / 2 / a->live_cnt)
 		a->depth = spare / 2 / a->live_cnt;
 }
@@ -232,6 +248,8 @@ static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 		return 0;
 	if (vx6_unlikely(ready == s->filled || s->lacked))
 		count_lost(a, s, ready == s->filled);
+	s->deep |= ready - s->left >= AF_XDP_PAUSE;
+	s->left = ready > n ? ready - n : 0;
 	if (ready > n)
 		ready = n;
 	for (uint32_t i = 0; i < ready; i++) {

@@ -49,10 +49,12 @@ struct sock {
 	uint64_t quiet_ns; /* when its frames may be used again */
 	/* the worker's */
 	VX6_ALIGNED(VX6_CACHELINE) uint32_t filled; /* frames in fill and rx */
+	uint32_t left;                              /* in rx, not yet read */
 	uint32_t unsent;                            /* frames in tx and comp */
 	uint32_t put;                               /* of this burst */
 	uint64_t lost; /* by the kernel, for want of frames */
 	bool lacked;   /* frames, when it was last read */
+	bool deep;     /* a pause was seen: it gets more than a->depth */
 	bool kick;     /* the kernel has not taken all of tx */
 };
 
@@ -100,9 +102,9 @@ struct af_xdp {           /* a worker's part */
 	VX6_ALIGNED(VX6_CACHELINE) uint32_t seen;
 	uint8_t live[AF_XDP_SOCKS];
 	unsigned live_cnt, next;
-	uint32_t depth; /* frames that each socket may hold to receive */
-	unsigned calls; /* since the kernel's socket was read */
-	bool read_sock; /* before a wait it is read for sure */
+	uint32_t depth;         /* frames that each socket gets to receive */
+	unsigned calls;         /* since the kernel's socket was read */
+	bool read_sock;         /* before a wait it is read for sure */
 	int8_t out[AF_XDP_IFS]; /* the socket that sends on it; -1 none */
 	struct net_frame *rest[NET_BURST]; /* of a burst, for the socket */
 	struct af_xdp_count n;

@@ -35,12 +35,9 @@
 #include "dataplane/port/af_xdp_rights.h"
 
 /* Entries of the rings, powers of two.  What arrives while the worker has no
- * core waits in fill and rx: 4096 are 4 ms of a million cells a second, which
- * is what another program's turn on the core takes.  It costs 8 MiB of frames
- * a socket, and a twentieth of the speed at full load, because a frame is out
- * of the caches when its turn comes.  What the kernel has not sent yet waits
- * in tx and comp. */
-#define XSK_RX   4096u
+ * core waits in fill and rx (af_xdp.h says how many frames are posted there);
+ * what the kernel has not sent yet in tx and comp. */
+#define XSK_RX   32768u
 #define XSK_FILL XSK_RX
 #define XSK_TX   512u
 #define XSK_COMP XSK_TX

@@ -50,12 +50,12 @@ static void close_port(struct port *p)
 	end_port(NULL);
 }
 
-static struct port *open_on(const char *a, const char *b)
+static struct port *open_with(uint32_t frames, const char *a, const char *b)
 {
 	struct af_xdp_opts xo = { .links = LINKS,
 				  .say = said_add,
 				  .keeper = kept_by };
-	struct port_opts po = { .bind = { .port = DATA } };
+	struct port_opts po = { .bind = { .port = DATA }, .frames = frames };
 	char why[XDP_WHY];
 	struct port *p;
 
@@ -70,6 +70,11 @@ static struct port *open_on(const char *a, const char *b)
 		fail_msg("%s", why);
 	left_open = p;
 	return p;
+}
+
+static struct port *open_on(const char *a, const char *b)
+{
+	return open_with(0, a, b);
 }
 
 static unsigned working(const struct port *p)
@@ -244,7 +249,7 @@ static uint64_t count_of(struct port *p, unsigned reason)
  * take them.  A busy machine's kernel lets frames wait in the cable, and
  * loses what is over 256 without a word. */
 static void send_all(struct port *p, int fd, const struct vx6_addr *self,
-		     unsigned all)
+		     unsigned before, unsigned all)
 {
 	uint64_t end = vx6_now_ns() + TURNS_LONG;
 
@@ -252,7 +257,7 @@ static void send_all(struct port *p, int fd, const struct vx6_addr *self,
 		cells_send(fd, self, 3, 32, i);
 		if (i % 128 != 0 && i != all)
 			continue;
-		while (count_of(p, VX6_XDP_CELL) < i) {
+		while (count_of(p, VX6_XDP_CELL) < before + i) {
 			if (vx6_now_ns() > end)
 				fail_msg("%u cells did not arrive", i);
 			(void)poll(NULL, 0, 1);
@@ -260,16 +265,60 @@ static void send_all(struct port *p, int fd, const struct vx6_addr *self,
 	}
 }
 
+/* All that comes, until nothing more does. */
+static void give_all(struct port *p)
+{
+	struct net_frame *f[NET_BURST];
+	unsigned n;
+
+	while ((n = turns_rx(p, f)) > 0)
+		port_give(p, f, n);
+}
+
+/* A worker that keeps up has the few frames that stay in the caches; once it
+ * was away it has more, and is away for longer without a loss. */
+static void a_pause_gives_it_more_frames(void **state)
+{
+	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
+	const struct vx6_addr self = twonet_at(0, false, false, DATA);
+	const unsigned few = AF_XDP_PAUSE / 2, many = 2 * AF_XDP_POSTED;
+	const unsigned frames = 4 * AF_XDP_POSTED, most = frames / 4 * 3;
+	struct port *p;
+	unsigned sent = 0;
+	int fd;
+
+	(void)state;
+	twonet_need();
+	p = open_with(frames, "t0", NULL);
+	fd = twonet_udp(&net, &peer);
+	UNTIL(p, working(p) == 1);
+	port_link(p, 3, &peer);
+	for (unsigned i = 0; i < 8; i++, sent += few) {
+		send_all(p, fd, &self, sent, few);
+		UNTIL(p, p->rx_xsk == sent + few);
+	}
+	assert_in_range(af_xdp_in_kernel(p), AF_XDP_POSTED - NET_BURST,
+			AF_XDP_POSTED);
+	send_all(p, fd, &self, sent, AF_XDP_PAUSE);
+	sent += AF_XDP_PAUSE;
+	UNTIL(p, p->rx_xsk == sent);
+	assert_in_range(af_xdp_in_kernel(p), most - 2 * NET_BURST, most);
+	send_all(p, fd, &self, sent, many);
+	UNTIL(p, p->rx_xsk == sent + many);
+	assert_int_equal(p->drop[VX6_NO_ROOM], 0);
+	check_frames(p);
+	close(fd);
+	close_port(p);
+}
+
 /* Cells that come while the worker is away for too long. */
 static void what_there_was_no_room_for_is_counted(void **state)
 {
 	const struct vx6_addr peer = twonet_at(0, true, false, PEER);
 	const struct vx6_addr self = twonet_at(0, false, false, DATA);
-	const unsigned all = XSK_RX + 500;
-	struct net_frame *f[NET_BURST];
+	const unsigned all = AF_XDP_POSTED + 500;
 	uint64_t lost, came;
 	struct port *p;
-	unsigned n;
 	int fd;
 
 	(void)state;
@@ -278,11 +327,10 @@ static void what_there_was_no_room_for_is_counted(void **state)
 	fd = twonet_udp(&net, &peer);
 	UNTIL(p, working(p) == 1);
 	port_link(p, 3, &peer);
-	send_all(p, fd, &self, all);
-	UNTIL(p, p->rx_xsk >= XSK_RX / 2);
+	send_all(p, fd, &self, 0, all);
+	UNTIL(p, p->rx_xsk >= AF_XDP_POSTED / 2);
 	assert_true(p->drop[VX6_NO_ROOM] > 0);
-	while ((n = turns_rx(p, f)) > 0)
-		port_give(p, f, n);
+	give_all(p);
 	assert_int_equal(p->rx_xsk + p->drop[VX6_NO_ROOM], all);
 	lost = p->drop[VX6_NO_ROOM];
 	came = p->rx_xsk;
@@ -757,6 +805,7 @@ int main(void)
 		port_test(cells_go_out_by_ipv4),
 		port_test(a_cell_over_the_mtu_is_dropped),
 		port_test(what_the_classifier_passes_comes_by_the_socket),
+		port_test(a_pause_gives_it_more_frames),
 		port_test(what_there_was_no_room_for_is_counted),
 		port_test(the_classifier_follows_the_links),
 		port_test(a_frame_leaves_by_another_interface),
