@@ -14,6 +14,7 @@
  *        connect  local ports and the tunnels they need   (connect.c)
  *        rehome   sessions when an address is another     (rehome.c)
  *        plane    where links and cells are               (plane.h)
+ *        records  what nodes say of themselves, we too    (records.c)
  *        adopt    what an earlier vx6d left in the plane  (adopt.c)
  *        compare  circuits after a lost session           (compare.c)
  *        budget   what relaying may take, in a month too  (budget.c)
@@ -172,6 +173,12 @@ VX6_NONNULL void node_prepare(struct node *n);
  * went. */
 VX6_NONNULL void node_rehome(struct node *n, bool addresses);
 
+/* node_records_open readies the timer that makes our record anew;
+ * node_interfaces_changed (ctx: the node) looks whether it should tell other
+ * addresses. */
+VX6_NONNULL void node_records_open(struct node *n);
+VX6_NONNULL void node_interfaces_changed(void *ctx, bool addresses);
+
 /* node_is_relay: takes part in other nodes' circuits now. */
 VX6_NONNULL bool node_is_relay(const struct node *n);
 
@@ -203,8 +210,8 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 node_authorise(void *ctx, struct quic_conn *c, const char *name,
 	       enum msg_proto proto, struct vx6_addr *target);
 
-/* node_label is a node's name where one is known, else the start of its ID;
- * out must hold VX6_ID_TEXT.  Returns out. */
+/* node_label is a node's name where one is known, else its ID; out must hold
+ * VX6_ID_TEXT.  Returns out. */
 VX6_NONNULL const char *node_label(struct node *n, const uint8_t id[32],
 				   char out[VX6_ID_TEXT]);
 
