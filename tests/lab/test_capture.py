@@ -23,6 +23,7 @@ RELAYS = ["r1", "r2", "r3"]
 CELLS, RUN = (4242, 4243), 16
 SIZE = 192 << 10
 PROBES = {70, 1452, 1472}  # asks, and those that try what a path carries
+PROBES_S = 4  # of a link's two ends, however long the transfer takes
 WORDS = b"attack at dawn; retreat at dusk. "
 
 
@@ -62,6 +63,7 @@ class Heard:
         # the first byte of a cell is 1, of a QUIC packet at least 64
         cells = [d for d in self.all if d.dport in CELLS and
                  d.sport in CELLS and d.payload[:1] == b"\x01"]
+        self.seconds = self.all[-1].time - self.all[0].time
         self.into = [d.payload for d in cells if d.dst in here]
         self.out = [d.payload for d in cells if d.src in here]
 
@@ -121,8 +123,9 @@ def one_size(size):
             sizes = {len(cell) for cell in cells}
             tap.true(sizes <= PROBES | {size},
                      f"{h.name}: {sizes}, and none but probes' beside {size}")
-            tap.true(sum(len(cell) != size for cell in cells) <
-                     len(cells) // 20, f"{h.name}: probes are few")
+            probes = sum(len(cell) != size for cell in cells)
+            tap.true(probes < len(cells) // 20 + PROBES_S * h.seconds,
+                     f"{h.name}: {probes} probes in {h.seconds:.1f} s")
 
 
 @tap.test
