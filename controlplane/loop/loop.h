@@ -101,6 +101,16 @@ void loop_timer_init(struct loop_timer *t, struct loop *l,
 VX6_NONNULL void loop_timer_set(struct loop_timer *t, uint64_t due_ns);
 VX6_NONNULL void loop_timer_clear(struct loop_timer *t);
 
+/* loop_backoff is how long to wait after another failure: least after the
+ * first (was is 0), twice as long as before after each other, most at most. */
+static inline uint64_t loop_backoff(uint64_t was_ns, uint64_t least_ns,
+				    uint64_t most_ns)
+{
+	uint64_t next = was_ns == 0 ? least_ns : was_ns * 2;
+
+	return next < most_ns ? next : most_ns;
+}
+
 /* ---- tasks: later in this turn, once ---- */
 
 struct loop_task {

@@ -314,9 +314,7 @@ static void on_down(void *ctx, struct tunnel *t, const char *reason)
 
 static void again_later(struct forward_job *j)
 {
-	j->backoff_ns = j->backoff_ns ? j->backoff_ns * 2 : AGAIN_MIN_NS;
-	if (j->backoff_ns > AGAIN_MAX_NS)
-		j->backoff_ns = AGAIN_MAX_NS;
+	j->backoff_ns = loop_backoff(j->backoff_ns, AGAIN_MIN_NS, AGAIN_MAX_NS);
 	loop_timer_set(&j->again, loop_now(j->node->loop) + j->backoff_ns);
 }
 
@@ -399,10 +397,7 @@ static bool is_owner(struct node *n, const char *text, const uint8_t owner[32])
 
 static bool usage(struct resolve_why *why, const char *hint, const char *text)
 {
-	why->code = API_USAGE;
-	snprintf(why->hint, sizeof(why->hint), "%s", hint);
-	snprintf(why->text, sizeof(why->text), "%s", text);
-	return false;
+	return resolve_no(why, API_USAGE, hint, text);
 }
 
 static bool take_path(struct node *n, const json_t *list,

@@ -199,9 +199,7 @@ static unsigned standing(const struct tunnel *t, bool open_only)
 
 static void retry_later(struct tunnel *t)
 {
-	t->backoff_ns = t->backoff_ns ? t->backoff_ns * 2 : RETRY_MIN_NS;
-	if (t->backoff_ns > RETRY_MAX_NS)
-		t->backoff_ns = RETRY_MAX_NS;
+	t->backoff_ns = loop_backoff(t->backoff_ns, RETRY_MIN_NS, RETRY_MAX_NS);
 	loop_timer_set(&t->rebuild, loop_now(t->node->loop) + t->backoff_ns);
 }
 

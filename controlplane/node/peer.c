@@ -268,9 +268,8 @@ static void redial_later(struct peer *p)
 		return;
 	}
 	p->failures += p->backoff_ns > 0; /* the first may be any mishap */
-	p->backoff_ns = p->backoff_ns ? p->backoff_ns * 2 : t->redial_min_ns;
-	if (p->backoff_ns > t->redial_max_ns)
-		p->backoff_ns = t->redial_max_ns;
+	p->backoff_ns = loop_backoff(p->backoff_ns, t->redial_min_ns,
+				     t->redial_max_ns);
 	uint64_t wait = p->backoff_ns / 100u *
 			(100u - jitter +
 			 vx6_rand_below(&p->node->rnd, 2u * jitter + 1u));

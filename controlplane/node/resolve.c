@@ -10,8 +10,8 @@
 
 #define PREFIX_MIN 16u /* characters after the tilde: 80 bits */
 
-static bool no(struct resolve_why *why, enum api_code code, const char *hint,
-	       const char *text)
+bool resolve_no(struct resolve_why *why, enum api_code code, const char *hint,
+		const char *text)
 {
 	why->code = code;
 	snprintf(why->hint, sizeof(why->hint), "%s", hint);
@@ -24,10 +24,11 @@ static bool unknown(const char *name, struct resolve_why *why)
 	char text[160];
 
 	snprintf(text, sizeof(text), "no node called %.80s is known", name);
-	return no(why, API_UNREACHABLE,
-		  "bring its record: `vx6 identity show --record FILE` there, "
-		  "`vx6 peer add FILE` here",
-		  text);
+	return resolve_no(
+		why, API_UNREACHABLE,
+		"bring its record: `vx6 identity show --record FILE` there, "
+		"`vx6 peer add FILE` here",
+		text);
 }
 
 static bool several(const char *name, const struct registry_node rn[],
@@ -41,8 +42,8 @@ static bool several(const char *name, const struct registry_node rn[],
 	     i++)
 		at += snprintf(text + at, sizeof(text) - (size_t)at, " %s",
 			       vx6_id_text(rn[i].id, id));
-	return no(why, API_FAILED, "say which: put its ID in place of the name",
-		  text);
+	return resolve_no(why, API_FAILED,
+			  "say which: put its ID in place of the name", text);
 }
 
 static unsigned live(const struct registry_node rn[], unsigned cnt)
@@ -75,8 +76,10 @@ static bool with_prefix(struct node *n, const char *name, const char *prefix,
 	if (hits == 1 && strlen(prefix) >= PREFIX_MIN)
 		return true;
 	return hits == 0 ? unknown(name, why)
-			 : no(why, API_FAILED, "give 16 characters after the ~",
-			      "the characters after the ~ name it not surely");
+			 : resolve_no(why, API_FAILED,
+				      "give 16 characters after the ~",
+				      "the characters after the ~ name it not "
+				      "surely");
 }
 
 bool resolve_node(struct node *n, const char *text, uint8_t id[32],
@@ -93,8 +96,8 @@ bool resolve_node(struct node *n, const char *text, uint8_t id[32],
 	size_t len = tilde ? (size_t)(tilde - text) : strlen(text);
 
 	if (!name_ok(text, len))
-		return no(why, API_USAGE, "a name is " NAME_RULE,
-			  "that is no name and no node ID");
+		return resolve_no(why, API_USAGE, "a name is " NAME_RULE,
+				  "that is no name and no node ID");
 	memcpy(name, text, len);
 	name[len] = '\0';
 	if (tilde)
@@ -136,12 +139,13 @@ bool resolve_relay(struct node *n, const char *text, uint8_t id[32],
 		return false;
 	}
 	if (memcmp(id, n->id.id, 32) == 0)
-		return no(why, API_USAGE, "leave it out of the path",
-			  "the path has this node itself in it");
+		return resolve_no(why, API_USAGE, "leave it out of the path",
+				  "the path has this node itself in it");
 	if (node_record(n, id, &rec) == VX6_OK && (rec.roles & NODE_ROLE_RELAY))
 		return true;
 	snprintf(words, sizeof(words), "%.60s is not a known relay", text);
-	return no(why, API_FAILED, "`vx6 peer list` shows the relays", words);
+	return resolve_no(why, API_FAILED, "`vx6 peer list` shows the relays",
+			  words);
 }
 
 bool resolve_clock(struct node *n, struct resolve_why *why)

@@ -24,6 +24,10 @@ VX6_MUST_CHECK VX6_NONNULL bool resolve_node(struct node *n, const char *text,
 					     uint8_t id[32],
 					     struct resolve_why *why);
 
+/* resolve_no fills in why not; false. */
+VX6_NONNULL bool resolve_no(struct resolve_why *why, enum api_code code,
+			    const char *hint, const char *text);
+
 /* resolve_relay does so for a relay whose record is valid. */
 VX6_MUST_CHECK VX6_NONNULL bool resolve_relay(struct node *n, const char *text,
 					      uint8_t id[32],

@@ -276,3 +276,9 @@ void linknet_reveal(const struct linknet_end *from,
 	for (size_t i = 38; i < len; i++)
 		assert_int_equal(text[i], 0);
 }
+
+int linknet_start(void **state)
+{
+	(void)state;
+	return sodium_init() >= 0 && vx6_aead_start() == VX6_OK ? 0 : -1;
+}

@@ -65,6 +65,9 @@ void linknet_init(const struct vx6_link_setup *a,
 		  const struct vx6_link_setup *b);
 void linknet_plain(void);
 
+/* linknet_start is cmocka's fixture for the group. */
+int linknet_start(void **state);
+
 /* linknet_run runs the world for ns, from event to event. */
 void linknet_run(uint64_t ns);
 void linknet_tick(struct linknet_end *e);

@@ -103,6 +103,14 @@ find(const struct doctor_report *r, const char *check, enum doctor_level least)
 	return NULL;
 }
 
+static void well_judged(const struct host *h, struct doctor_report *r)
+{
+	doctor_judge(&h->f, &h->c, r);
+	for (unsigned i = 0; i < r->cnt; i++)
+		if (r->f[i].level != DOCTOR_OK)
+			fail_msg("%s: %s", r->f[i].check, r->f[i].found);
+}
+
 static void all_is_well(void **state)
 {
 	struct doctor_report r;
@@ -110,10 +118,7 @@ static void all_is_well(void **state)
 
 	(void)state;
 	well(&h);
-	doctor_judge(&h.f, &h.c, &r);
-	for (unsigned i = 0; i < r.cnt; i++)
-		if (r.f[i].level != DOCTOR_OK)
-			fail_msg("%s: %s", r.f[i].check, r.f[i].found);
+	well_judged(&h, &r);
 	assert_int_equal(r.of[DOCTOR_OK], r.cnt);
 	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found,
 			    "af_xdp, on eth0");
@@ -488,10 +493,7 @@ static void sockets_need_no_xdp(void **state)
 	for (size_t i = 0; i < VX6_COUNT(breaks); i++)
 		breaks[i](&h);
 	h.f.wants_xdp = false;
-	doctor_judge(&h.f, &h.c, &r);
-	for (unsigned i = 0; i < r.cnt; i++)
-		if (r.f[i].level != DOCTOR_OK)
-			fail_msg("%s: %s", r.f[i].check, r.f[i].found);
+	well_judged(&h, &r);
 	assert_string_equal(find(&r, "backend", DOCTOR_OK)->found,
 			    "udp; af_xdp cannot be had here");
 	well(&h);

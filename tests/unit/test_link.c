@@ -452,12 +452,6 @@ static void used_up_counters_mean_silence(void **state)
 	assert_int_equal(linknet.b.link.state, VX6_LINK_DOWN);
 }
 
-static int start(void **state)
-{
-	(void)state;
-	return sodium_init() >= 0 && vx6_aead_start() == VX6_OK ? 0 : -1;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -484,5 +478,5 @@ int main(void)
 		cmocka_unit_test(used_up_counters_mean_silence),
 	};
 
-	return cmocka_run_group_tests_name("link", test, start, NULL);
+	return cmocka_run_group_tests_name("link", test, linknet_start, NULL);
 }

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "tests/support/linknet.h"
@@ -418,12 +417,6 @@ static void a_data_cell_is_no_probe(void **state)
 	}
 }
 
-static int start(void **state)
-{
-	(void)state;
-	return sodium_init() >= 0 && vx6_aead_start() == VX6_OK ? 0 : -1;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest test[] = {
@@ -442,5 +435,6 @@ int main(void)
 		cmocka_unit_test(a_data_cell_is_no_probe),
 	};
 
-	return cmocka_run_group_tests_name("link_move", test, start, NULL);
+	return cmocka_run_group_tests_name("link_move", test, linknet_start,
+					   NULL);
 }

@@ -104,6 +104,15 @@ static void fix(const char *peer, const char *dev, unsigned no)
 
 /* ---- which ways there are none of ---- */
 
+static void none_is_found(const char *const peers[], unsigned n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct vx6_addr a = vn_ip(peers[i], 4243);
+
+		assert_false(vn_finds(i, &a));
+	}
+}
+
 static void what_is_no_plain_route_has_no_way(void **state)
 {
 	static const char *const peers[] = {
@@ -132,11 +141,7 @@ static void what_is_no_plain_route_has_no_way(void **state)
 	fix("224.0.0.251", "v0", 1);
 	fix("10.88.0.1", "v0", 1);
 	vn_attach(0, "v0"); /* v1 is not */
-	for (uint32_t i = 0; i < VX6_COUNT(peers); i++) {
-		struct vx6_addr a = vn_ip(peers[i], 4243);
-
-		assert_false(vn_finds(i, &a));
-	}
+	none_is_found(peers, VX6_COUNT(peers));
 	/* a source of the other family, and one that is not ours */
 	assert_false(neigh_find(vn.n, 100, &peer, &v6, &way));
 	assert_false(neigh_find(vn.n, 101, &peer, &gone, &way));
@@ -144,11 +149,7 @@ static void what_is_no_plain_route_has_no_way(void **state)
 	vn_here("ip neigh replace 10.8.0.2 lladdr 02:00:00:00:00:02 dev v0");
 	until(vn_finds(102, &peer));
 	vn_settle();
-	for (uint32_t i = 0; i < VX6_COUNT(peers); i++) {
-		struct vx6_addr a = vn_ip(peers[i], 4243);
-
-		assert_false(vn_finds(i, &a));
-	}
+	none_is_found(peers, VX6_COUNT(peers));
 	assert_false(neigh_find(vn.n, 100, &peer, &v6, &way));
 	assert_false(neigh_find(vn.n, 101, &peer, &gone, &way));
 	/* beyond what there are links for */

@@ -231,6 +231,15 @@ static const uint8_t q_initial[64] = { 0xc3, 0, 0, 0, 1 },
 
 #define QUIC(bytes) .text = (bytes), .len = 64, .dport = XK_CTRL
 
+/* All that a prefix of each family has at once. */
+static void spend(const struct shape *six, const struct shape *four)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(reason_of(six), VX6_XDP_CONTROL);
+		assert_int_equal(reason_of(four), VX6_XDP_CONTROL);
+	}
+}
+
 static void four_handshakes(void **state)
 {
 	static const struct shape s = { QUIC(q_initial) };
@@ -283,10 +292,7 @@ static void what_begins_one(void **state)
 	(void)state;
 	must_need();
 	fresh_prefixes();
-	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(reason_of(&six), VX6_XDP_CONTROL);
-		assert_int_equal(reason_of(&four), VX6_XDP_CONTROL);
-	}
+	spend(&six, &four);
 	must_all(&kit, f, VX6_COUNT(f));
 }
 
@@ -330,10 +336,7 @@ static void by_prefix(void **state)
 	(void)state;
 	must_need();
 	fresh_prefixes();
-	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(reason_of(&six), VX6_XDP_CONTROL);
-		assert_int_equal(reason_of(&four), VX6_XDP_CONTROL);
-	}
+	spend(&six, &four);
 	must_all(&kit, f, VX6_COUNT(f));
 }
 
