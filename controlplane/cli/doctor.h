@@ -98,6 +98,7 @@ struct doctor_device { /* of DPDK, as data.dpdk_ports names it */
 	bool there;
 	char driver[DOCTOR_NAME]; /* of a PCI device, "" = none; or the
 				     interface */
+	unsigned queues;          /* on an interface: asked for */
 };
 
 struct doctor_dpdk {
@@ -193,6 +194,10 @@ VX6_NONNULL void doctor_look_ports(const struct config *cfg,
 /* doctor_look_dpdk is the part for data.backend dpdk. */
 VX6_NONNULL void doctor_look_dpdk(const struct config *cfg,
 				  struct doctor_dpdk *d);
+
+/* doctor_queues_word is how such a device is asked for queues in
+ * data.dpdk_ports. */
+VX6_NONNULL const char *doctor_queues_word(const struct doctor_device *d);
 
 /* doctor_read reads at most len - 1 bytes of a file below /proc or /sys and
  * ends them with NUL; false (and "") when it cannot. */

@@ -89,6 +89,27 @@ static void word_to(char out[DOCTOR_NAME], const char *text)
 	out[len] = '\0';
 }
 
+const char *doctor_queues_word(const struct doctor_device *d)
+{
+	static const char xdp[] = "net_af_xdp";
+
+	return strncmp(d->name, xdp, sizeof(xdp) - 1) == 0 ? "queue_count"
+							   : "qpairs";
+}
+
+/* One is what its driver takes where nothing is asked for. */
+static unsigned queues_of(const struct doctor_device *d, const char *text)
+{
+	char key[DOCTOR_NAME];
+	const char *at;
+	unsigned long n;
+
+	snprintf(key, sizeof(key), ",%s=", doctor_queues_word(d));
+	at = strstr(text, key);
+	n = at == NULL ? 1 : strtoul(at + strlen(key), NULL, 10);
+	return n > UINT16_MAX ? UINT16_MAX : (unsigned)n;
+}
+
 static void look_device(struct doctor_device *d, const char *text)
 {
 	static const char iface[] = ",iface=";
@@ -102,6 +123,7 @@ static void look_device(struct doctor_device *d, const char *text)
 		d->kind = DOCTOR_DEVICE_IF;
 		word_to(d->driver, at);
 		d->there = if_nametoindex(d->driver) != 0;
+		d->queues = queues_of(d, text);
 	}
 }
 

@@ -803,8 +803,25 @@ static void judge_nic(const struct doctor_device *d, const char *check,
 	}
 }
 
+/* Worker k has queue k of each device, and without it the data plane ends. */
+static void judge_pairs(const struct doctor_device *d, const char *check,
+			unsigned n, struct doctor_report *r)
+{
+	if (d->queues >= n) {
+		add(r, check, DOCTOR_OK, "on interface %s", d->driver);
+		return;
+	}
+	add(r, check, DOCTOR_FAIL,
+	    "%u queue%s for %u workers: vx6-dataplane will not start",
+	    d->queues, d->queues == 1 ? "" : "s", n);
+	remedy(r,
+	       "say %s=%u of it in data.dpdk_ports, or set data.workers to %u",
+	       doctor_queues_word(d), n, d->queues > 0 ? d->queues : 1);
+}
+
 static void judge_device(const struct doctor_dpdk *k,
-			 const struct doctor_device *d, struct doctor_report *r)
+			 const struct doctor_device *d, unsigned n,
+			 struct doctor_report *r)
 {
 	char check[DOCTOR_CHECK];
 
@@ -816,7 +833,7 @@ static void judge_device(const struct doctor_dpdk *k,
 		    d->driver);
 		remedy(r, "ip link lists them; set data.dpdk_ports");
 	} else if (d->kind == DOCTOR_DEVICE_IF) {
-		add(r, check, DOCTOR_OK, "on interface %s", d->driver);
+		judge_pairs(d, check, n, r);
 	} else {
 		add(r, check, DOCTOR_OK, "made by DPDK");
 	}
@@ -835,7 +852,7 @@ static void judge_dpdk_needs(const struct doctor_facts *f,
 	judge_object(&f->dpdk, r);
 	judge_pages(f, c, r);
 	for (unsigned i = 0; i < f->dpdk.device_cnt; i++)
-		judge_device(&f->dpdk, &f->dpdk.device[i], r);
+		judge_device(&f->dpdk, &f->dpdk.device[i], workers(f, c), r);
 }
 
 /* ---- the verdict on the back end ---- */

@@ -247,6 +247,34 @@ def what_dpdk_needs_is_looked_for():
 
 
 @tap.test
+def workers_are_held_against_queues_of_dpdk():
+    """And the data plane, which knows best, says the same by ending."""
+    fresh_network()
+    veth(1500)
+    asked = {"enabled": True, "backend": "dpdk", "workers": 2}
+    found = Node(data={**asked, "dpdk_ports": [
+        "net_af_xdp0,iface=ill0", "net_af_packet1,iface=ill0,qpairs=2",
+        "net_af_packet2,qpairs=1,iface=ill0",
+        "net_af_xdp3,iface=ill0,start_queue=0,queue_count=2"]}).findings()
+    must_find(found, "dpdk net_af_xdp0", "fail", "1 queue for 2 workers",
+              "queue_count=2 of it")
+    must_find(found, "dpdk net_af_packet1", "ok", "on interface ill0", "")
+    must_find(found, "dpdk net_af_packet2", "fail", "1 queue for 2",
+              "qpairs=2 of it in data.dpdk_ports, or set data.workers to 1")
+    must_find(found, "dpdk net_af_xdp3", "ok", "on interface ill0", "")
+    node = Node(data={**asked, "dpdk_ports": ["net_af_packet0,iface=ill0"]})
+    if not os.path.exists(os.path.join(os.path.dirname(command.BIN), "lib",
+                                       "vx6", "vx6-port-dpdk.so")):
+        return
+    os.mkdir(os.path.join(node.dir, "run"))
+    done = subprocess.run([os.path.join(command.BIN, "vx6-dataplane"),
+                           *node.args], capture_output=True, text=True,
+                          timeout=60)
+    tap.equal(done.returncode, 1, done.stderr)
+    tap.within(done.stderr, "net_af_packet0")
+
+
+@tap.test
 def without_privilege_it_says_what_it_may_not_see():
     fresh_network()
     veth(1500)

@@ -227,10 +227,12 @@ static void on_dpdk(struct host *h)
 		.there = DOCTOR_YES,
 		.trusted = true,
 		.tun = DOCTOR_YES,
-		.device = { { "net_af_xdp0", DOCTOR_DEVICE_IF, true, "eth0" },
+		.device = { { "net_af_xdp0", DOCTOR_DEVICE_IF, true, "eth0",
+			      4 },
                            { "0000:03:00.0", DOCTOR_DEVICE_PCI, true,
-			      "vfio-pci" },
-                           { "net_ring0", DOCTOR_DEVICE_OTHER, false, "" } },
+			      "vfio-pci", 0 },
+                           { "net_ring0", DOCTOR_DEVICE_OTHER, false, "",
+			      0 } },
 		.device_cnt = 3,
 	};
 }
@@ -242,6 +244,9 @@ BREAK_DPDK(hidden_object, h->f.dpdk.there = DOCTOR_UNKNOWN)
 BREAK_DPDK(loose_object, h->f.dpdk.trusted = false)
 BREAK_DPDK(no_huge_pages, h->f.huge_all = 0)
 BREAK_DPDK(no_dpdk_if, h->f.dpdk.device[0].there = false)
+BREAK_DPDK(few_pairs, h->f.dpdk.device[0].queues = 1)
+BREAK_DPDK(no_pairs, h->f.dpdk.device[0].queues = 0;
+	   memcpy(h->f.dpdk.device[0].name, "net_af_packet0", 15))
 BREAK_DPDK(no_nic, h->f.dpdk.device[1].there = false)
 BREAK_DPDK(kernels_nic, memcpy(h->f.dpdk.device[1].driver, "ixgbe", 6))
 BREAK_DPDK(no_tun, h->f.dpdk.device_cnt = 2; h->f.dpdk.tun = DOCTOR_NO)
@@ -373,6 +378,8 @@ static const struct {
 	{ loose_object, "dpdk object", F, "others may write it", "chmod go-w /so" },
 	{ no_huge_pages, "dpdk memory", W, "--no-huge", "vm.nr_hugepages=128" },
 	{ no_dpdk_if, "dpdk net_af_xdp0", F, "no interface eth0", "ip link" },
+	{ few_pairs, "dpdk net_af_xdp0", F, "1 queue for 4 workers", "say queue_count=4 of it in data.dpdk_ports, or set data.workers to 1" },
+	{ no_pairs, "dpdk net_af_packet0", F, "0 queues for 4", "say qpairs=4 of it in data.dpdk_ports, or set data.workers to 1" },
 	{ no_nic, "dpdk 0000:03:00.0", F, "no PCI device", "lspci -D" },
 	{ kernels_nic, "dpdk 0000:03:00.0", F, "driver ixgbe", "--bind=vfio-pci 0000:03:00.0" },
 	{ no_tun, "dpdk 0000:03:00.0", F, "/dev/net/tun", "modprobe tun" },
