@@ -188,7 +188,6 @@ struct config {
 	struct config_limits limits;
 	uint32_t redial_jitter;  /* percent, either way */
 	bool dial_private;       /* dial private ranges from records */
-	uint32_t hops;           /* of a path where --hops does not say */
 	uint32_t spares;         /* warm circuits beside the one in use */
 	uint32_t cell_size;      /* of circuits that begin here; 0 = any */
 	enum config_suite suite; /* asked of hops that offer it */

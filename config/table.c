@@ -49,7 +49,6 @@ const struct section config_section[] = {
 	{ "control",  "The port of sessions with other nodes (UDP and TCP)." },
 	{ "data",     "The data plane, which forwards cells for others."     },
 	{ "dial",     "Which addresses may be dialled."                      },
-	{ "path",     "How paths through relays are chosen."                 },
 	{ "circuits", "Circuits that begin here."                            },
 	{ "timers",   "How long to wait. Numbers may have a fraction."       },
 	{ "limits",   "How much of everything there may be."                 },
@@ -65,8 +64,8 @@ const struct field config_field[] = {
 	  .help = "The name that this node claims. Left out: none; services "
 		  "are then reached by node ID only." },
 	{ .path = "node.family", .type = FIELD_FAMILY, LIVE, AT(node.family),
-	  .help = "Nodes of one operator say the same family, and no path "
-		  "goes through two of them." },
+	  .help = "Nodes of one operator say the same family in their "
+		  "records. Paths do not go by it yet." },
 	{ .path = "node.relay", .type = FIELD_BOOL, .preset = "false",
 	  AT(node.relay), .example = "true",
 	  .help = "Forward cells for others. Needs data.enabled." },
@@ -159,11 +158,6 @@ const struct field config_field[] = {
 	  AT(dial_private),
 	  .help = "Dial loopback, private and link-local addresses that "
 		  "records of others name. For laboratories." },
-
-	{ .path = "path.hops", .type = FIELD_INT, .preset = "3",
-	  RANGE(1, 7), .unit = "relays", LIVE, AT(hops), .example = "3",
-	  .help = "Relays of a path where --hops does not say. One hides "
-		  "nothing from that one." },
 
 	{ .path = "circuits.spares", .type = FIELD_INT, .preset = "1",
 	  RANGE(0, 4), .unit = "circuits", LIVE, AT(spares), .example = "1",

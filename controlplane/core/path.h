@@ -12,7 +12,8 @@
  * relays that it keeps sessions with.  Of these one at least is left out of
  * the other places where it can be, or a spare would find them all in use.
  *
- * Capacity, latency and diversity of networks are not looked at yet.
+ * Capacity, latency, families and diversity of networks are not looked at
+ * yet.
  *
  * Pure: randomness comes in.  Ownership: the caller's arrays. */
 

@@ -41,7 +41,7 @@ static void judge_taken(const struct config *c)
 	    c->control.listen_cnt > CONFIG_LISTEN_MAX ||
 	    c->control.advertise_cnt > CONFIG_ADVERTISE_MAX ||
 	    c->peers_cnt > CONFIG_PEERS_MAX ||
-	    c->node.via_cnt > CONFIG_VIA_MAX || c->hops < 1 || c->hops > 7 ||
+	    c->node.via_cnt > CONFIG_VIA_MAX ||
 	    strlen(c->run) > CONFIG_RUN_MAX || c->limits.half_open < 1 ||
 	    c->timers.dial_ns == 0)
 		abort();

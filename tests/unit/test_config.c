@@ -53,7 +53,7 @@ static const struct {
 	  "format" },
 	{ "{\"xyzzy\": 1}", REFUSES,
 	  "f:1:2: xyzzy: there is no such field here; there are node, control, "
-	  "data, dial, path, circuits, timers, limits, log, api, peers, state, "
+	  "data, dial, circuits, timers, limits, log, api, peers, state, "
 	  "run" },
 	{ "{\"node\": {\"name\": \"a\",\n \"name\": \"b\"}}", NOT_JSON,
 	  "f:2:2: node.name: written twice, first on line 1" },
@@ -82,15 +82,18 @@ static const struct {
 	  "f:1:20: node.relay: found 1, expected true or false" },
 	{ "{\"node\": {\"relay\": null}}", REFUSES,
 	  "f:1:20: node.relay: found null, expected true or false" },
-	{ "{\"path\": {\"hops\": 0}}", REFUSES,
-	  "f:1:19: path.hops: found 0, expected a whole number from 1 to 7" },
-	{ "{\"path\": {\"hops\": 8}}", REFUSES,
-	  "f:1:19: path.hops: found 8, expected a whole number from 1 to 7" },
-	{ "{\"path\": {\"hops\": 2.5}}", REFUSES,
-	  "f:1:19: path.hops: found 2.5, expected a whole number from 1 to 7" },
-	{ "{\"path\": {\"hops\": \"3\"}}", REFUSES,
-	  "f:1:19: path.hops: found \"3\", expected a whole number from 1 to "
-	  "7" },
+	{ "{\"limits\": {\"streams\": 0}}", REFUSES,
+	  "f:1:24: limits.streams: found 0, expected a whole number from 1 "
+	  "to 65536" },
+	{ "{\"limits\": {\"streams\": 65537}}", REFUSES,
+	  "f:1:24: limits.streams: found 65537, expected a whole number from 1 "
+	  "to 65536" },
+	{ "{\"limits\": {\"streams\": 2.5}}", REFUSES,
+	  "f:1:24: limits.streams: found 2.5, expected a whole number from 1 "
+	  "to 65536" },
+	{ "{\"limits\": {\"streams\": \"3\"}}", REFUSES,
+	  "f:1:24: limits.streams: found \"3\", expected a whole number from "
+	  "1 to 65536" },
 	{ "{\"data\": {\"workers\": 17}}", REFUSES,
 	  "f:1:22: data.workers: found 17, expected a whole number from 0 to "
 	  "16" },
@@ -248,7 +251,7 @@ static void each_bad_one_has_its_sentence(void **state)
 		struct config before;
 
 		config_defaults(&cfg);
-		cfg.hops = 77;
+		cfg.spares = 77;
 		before = cfg;
 		if (parse(bad[i].doc) != VX6_CONFIG)
 			fail_msg("taken: %s", bad[i].doc);
@@ -265,16 +268,16 @@ static void each_bad_one_has_its_sentence(void **state)
 static void errors_have_parts(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("{\n \"path\": {\n  \"hops\": 99}}"),
+	assert_int_equal(parse("{\n \"circuits\": {\n  \"spares\": 99}}"),
 			 VX6_CONFIG);
 	assert_int_equal(err.line, 3);
-	assert_int_equal(err.column, 11);
-	assert_string_equal(err.path, "path.hops");
+	assert_int_equal(err.column, 13);
+	assert_string_equal(err.path, "circuits.spares");
 	assert_string_equal(err.found, "99");
-	assert_string_equal(err.expected, "a whole number from 1 to 7");
-	assert_int_equal(parse("{\"path\": {\"hpos\": 99}}"), VX6_CONFIG);
-	assert_string_equal(err.found, "\"hpos\"");
-	assert_string_equal(err.expected, "hops");
+	assert_string_equal(err.expected, "a whole number from 0 to 4");
+	assert_int_equal(parse("{\"dial\": {\"pirvate\": 99}}"), VX6_CONFIG);
+	assert_string_equal(err.found, "\"pirvate\"");
+	assert_string_equal(err.expected, "private");
 }
 
 static void columns_count_characters(void **state)
@@ -308,7 +311,6 @@ static void empty_means_defaults(void **state)
 	assert_int_equal(d.data.cpus_cnt, 0);
 	assert_int_equal(d.data.idle, CONFIG_IDLE_ADAPTIVE);
 	assert_int_equal(d.peers_cnt, 0);
-	assert_int_equal(d.hops, 3);
 	assert_int_equal(d.spares, 1);
 	assert_int_equal(d.limits.relay_rate, 0);
 	assert_int_equal(d.limits.month_bytes, 0);
@@ -373,7 +375,7 @@ static void everything_is_read(void **state)
 		" \"drain_s\": 0},"
 		"\"limits\": {\"stream_window_bytes\": 65536},"
 		"\"log\": {\"level\": \"debug\", \"format\": \"json\"},"
-		"\"path\": {\"hops\": 7}, \"circuits\": {\"spares\": 0},"
+		"\"circuits\": {\"spares\": 0},"
 		"\"api\": {\"group\": \"ops\"},"
 		"\"state\": \"/s\", \"run\": \"/r\"}";
 	char text[VX6_ADDR_TEXT], id[VX6_ID_TEXT];
@@ -416,7 +418,6 @@ static void everything_is_read(void **state)
 	assert_int_equal(cfg.limits.stream_window, 65536);
 	assert_int_equal(cfg.log_level, CONFIG_LOG_DEBUG);
 	assert_int_equal(cfg.log_format, CONFIG_LOG_JSON);
-	assert_int_equal(cfg.hops, 7);
 	assert_int_equal(cfg.spares, 0);
 	assert_string_equal(cfg.api_group, "ops");
 	assert_string_equal(cfg.state, "/s");
@@ -465,15 +466,15 @@ static void ranges_hold(void **state)
 
 static void the_text_need_not_end_in_nul(void **state)
 {
-	static const char doc[] = "{\"path\": {\"hops\": 2}}xxxx";
+	static const char doc[] = "{\"circuits\": {\"spares\": 2}}xxxx";
 	char *exact = malloc(sizeof(doc) - 5);
 
 	(void)state;
 	memcpy(exact, doc, sizeof(doc) - 5);
 	assert_int_equal(config_parse(exact, sizeof(doc) - 5, "f", &cfg, &err),
 			 VX6_OK);
-	assert_int_equal(cfg.hops, 2);
-	exact[18] = '9'; /* the scan for a place, too */
+	assert_int_equal(cfg.spares, 2);
+	exact[24] = '9'; /* the scan for a place, too */
 	assert_int_equal(config_parse(exact, sizeof(doc) - 5, "f", &cfg, &err),
 			 VX6_CONFIG);
 	free(exact);
@@ -488,16 +489,17 @@ static void files(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "{\"path\":{\"hops\":9}}", 19), 19);
+	assert_int_equal(write(fd, "{\"circuits\":{\"spares\":9}}", 25), 25);
 	assert_int_equal(config_load(path, &cfg, &err), VX6_CONFIG);
 	snprintf(want, sizeof(want),
-		 "%s:1:17: path.hops: found 9, expected a whole number from 1 "
-		 "to 7",
+		 "%s:1:23: circuits.spares: found 9, expected a whole number "
+		 "from 0 to 4",
 		 path);
 	assert_string_equal(err.text, want);
-	assert_int_equal(pwrite(fd, "{\"path\":{\"hops\":5}}", 19, 0), 19);
+	assert_int_equal(pwrite(fd, "{\"circuits\":{\"spares\":3}}", 25, 0),
+			 25);
 	assert_int_equal(config_load(path, &cfg, &err), VX6_OK);
-	assert_int_equal(cfg.hops, 5);
+	assert_int_equal(cfg.spares, 3);
 	assert_int_equal(ftruncate(fd, CONFIG_FILE_MAX + 1), 0);
 	assert_int_equal(config_load(path, &cfg, &err), VX6_CONFIG);
 	snprintf(want, sizeof(want), "%s: has more than 1048576 bytes", path);
