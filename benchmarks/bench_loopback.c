@@ -155,7 +155,7 @@ static void line(const char *figure, double value, const char *unit,
 	       "\"baseline\":\"the same cells, no relay\","
 	       "\"baseline_value\":%.3f,\"ratio\":%.3f,\"valid\":%s,"
 	       "\"host\":%s,\"size\":%u,\"suite\":%u,"
-	       "\"rounds\":%u,\"spread\":%.3f}\n",
+	       "\"repeats\":%u,\"spread\":%.3f}\n",
 	       figure, value, unit, base, ratio, ok ? "true" : "false",
 	       bench_host(), CELL, path.fwd[0].suite, rounds, spread);
 	fprintf(stderr, "%-28s %10.3f %-6s spread %.1f %%%s\n", figure, value,

@@ -198,9 +198,9 @@ static void print(struct figure *f)
 	f->valid = f->valid && least > 0 && f->base[0] > 0;
 	printf("{\"figure\":\"%s\",\"value\":%.1f,\"unit\":\"%s\","
 	       "\"baseline\":\"%s\",\"baseline_value\":%.1f,\"ratio\":%.3f,"
-	       "\"valid\":%s,\"least\":%.1f,\"most\":%.1f,\"host\":%s,"
+	       "\"valid\":%s,\"min\":%.1f,\"max\":%.1f,\"host\":%s,"
 	       "\"cipher\":\"%s\",\"size\":1452,"
-	       "\"window\":16777216,\"mb\":%llu,\"samples\":%u,\"seed\":1}\n",
+	       "\"window\":16777216,\"mb\":%llu,\"repeats\":%u,\"seed\":1}\n",
 	       f->name, value, f->unit, f->baseline, base,
 	       base > 0 ? value / base : 0, f->valid ? "true" : "false", least,
 	       most, bench_host(),

@@ -565,11 +565,12 @@ static void report(const struct result *r)
 	printf("{\"figure\":\"wire.%s.%s.%zu%s\",\"value\":%.0f,"
 	       "\"unit\":\"steps/s\",\"baseline\":\"ipsec-mb %s alone\","
 	       "\"baseline_value\":%.0f,\"ratio\":%.3f,\"valid\":%s,"
-	       "\"min\":%.0f,\"max\":%.0f,\"burst\":%u,\"frames\":%u,"
+	       "\"min\":%.0f,\"max\":%.0f,\"repeats\":%u,\"burst\":%u,"
+	       "\"frames\":%u,"
 	       "\"circuits\":%u,\"seed\":%u,\"host\":%s}\n",
 	       r->what, alg, rig.cell, r->place, r->value, than, r->base,
 	       r->value / r->base, valid ? "true" : "false", r->min, r->max,
-	       BURST, FRAMES, CIRCUITS, SEED, bench_host());
+	       SAMPLES, BURST, FRAMES, CIRCUITS, SEED, bench_host());
 	fflush(stdout);
 	fprintf(stderr,
 		"  %-8s %-16s %4zu B%-5s %10.0f steps/s (%.0f .. %.0f)  "

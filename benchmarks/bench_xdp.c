@@ -61,7 +61,7 @@ static void report(const struct row *row, double ns[], double base[],
 	printf("{\"figure\":\"%s\",\"value\":%.0f,\"unit\":\"ns\","
 	       "\"baseline\":\"XDP_PASS alone\",\"baseline_value\":%.0f,"
 	       "\"ratio\":%.3f,\"valid\":%s,\"host\":%s,\"size\":%zu,"
-	       "\"repeat\":%u,\"rounds\":%u,\"min\":%.0f,\"max\":%.0f}\n",
+	       "\"repeat\":%u,\"repeats\":%u,\"min\":%.0f,\"max\":%.0f}\n",
 	       row->name, mid, alone, alone > 0 ? mid / alone : mid,
 	       ok ? "true" : "false", bench_host(), size, REPEAT, n, ns[0],
 	       ns[n - 1]);
