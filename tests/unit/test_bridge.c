@@ -451,9 +451,12 @@ static void death_before_the_answer(void **state)
  * every byte and a FIN, not RST. */
 static void complete_streams_outlive_the_tunnel(void **state)
 {
-	const struct app_script there = { .send = 4 * MIB, .fin = true };
+	const struct pair_opts o = { .quic = { .stream_window = 16 * MIB },
+				     .mux = { .buffer = 16 * MIB } };
+	/* three times what the kernel keeps of it at most (tcp_wmem) */
+	const struct app_script there = { .send = 12 * MIB, .fin = true };
 	const struct app_script deaf = { .send = 1, .fin = true, .deaf = true };
-	struct rig *r = rig_open(&(struct pair_opts){ 0 }, &there);
+	struct rig *r = rig_open(&o, &there);
 	struct loop_app a;
 
 	(void)state;
