@@ -47,11 +47,11 @@ struct tunnel_plan { /* how a client wants to go */
 	uint16_t cell_size; /* of its circuits: 0, 1232 or 1452 */
 };
 
-enum tunnel_fail { /* why a client's tunnel could not be had */
-		   TUNNEL_FAIL_UNREACHABLE,
-		   TUNNEL_FAIL_NO_PATH, /* not enough relays are known */
-		   TUNNEL_FAIL_IDENTITY,
-		   TUNNEL_FAIL_LOCAL
+/* Why a client's tunnel could not be had. */
+enum tunnel_fail {
+	TUNNEL_FAIL_UNREACHABLE,
+	TUNNEL_FAIL_IDENTITY,
+	TUNNEL_FAIL_LOCAL
 };
 
 struct tunnel_events { /* client's side */

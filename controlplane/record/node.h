@@ -27,7 +27,6 @@
 #define NODE_SOFTWARE_TEXT 32u  /* with NUL; printable ASCII */
 #define NODE_OWNER_MAX     256u /* bytes of an owner certificate */
 #define NODE_LIFE_S        1200u
-#define NODE_REFRESH_S     900u
 
 enum node_role { NODE_ROLE_RELAY = 1 }; /* bits; unknown ones are ignored */
 enum node_transport {                   /* bits */

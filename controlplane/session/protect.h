@@ -22,7 +22,6 @@
 
 #define QUIC_TAG_LEN    16u
 #define QUIC_IV_LEN     12u
-#define QUIC_SECRET_MAX 48u
 #define QUIC_SAMPLE_LEN 16u
 #define QUIC_MASK_LEN   5u
 

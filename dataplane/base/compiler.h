@@ -15,7 +15,6 @@
 #define VX6_COLD              __attribute__((cold, noinline))
 #define VX6_CACHELINE         64
 #define VX6_ALIGNED(n)        __attribute__((aligned(n)))
-#define VX6_PACKED            __attribute__((packed))
 #define VX6_EXPORTED          __attribute__((visibility("default")))
 #define VX6_NORETURN          __attribute__((noreturn))
 #define VX6_UNUSED            __attribute__((unused))

@@ -35,11 +35,6 @@
 #define VX6_LAYER_LEN    24u /* what a layer adds: 8 in front, 16 behind */
 #define VX6_HOPS_MAX     8u
 
-/* Room that a frame leaves around a received cell so that a relay may add
- * one layer, and IPv4 may go out as IPv6, without a copy (section 5). */
-#define VX6_FRAME_FRONT 28u
-#define VX6_FRAME_BACK  16u
-
 enum vx6_kind {
 	VX6_KIND_DATA = 1,
 	VX6_KIND_CONTROL = 2,

@@ -42,7 +42,6 @@
 
 /* Sizes D: channel bytes in one cell (section 5). */
 #define VX6_CHANNEL_D_DEFAULT 1006u /* until the peer's D is known */
-#define VX6_CHANNEL_QUIC_MIN  1200u /* QUIC is told max(D, this) */
 
 /* No datagram is longer than the largest D there is (n = 1, cell 1472). */
 #define VX6_DATAGRAM_MAX 1438u
