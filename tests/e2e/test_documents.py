@@ -113,6 +113,15 @@ def settings_that_documents_name_exist():
     tap.equal(wrong, [])
 
 
+@tap.test
+def every_machine_of_core_is_in_the_architecture():
+    doc = text_of("controlplane/ARCHITECTURE.md")
+    found = glob.glob(os.path.join(command.TOP, "controlplane/core/*.h"))
+    tap.true(found, "there are some")
+    tap.equal([h for h in found
+               if f"`{os.path.basename(h)[:-2]}`" not in doc], [])
+
+
 def commands(doc):
     """(program, its words) of every command line in a document."""
     lines = re.findall(r"`([^`\n]+)`", doc)
