@@ -713,6 +713,7 @@ static enum vx6_status start(struct dp *dp, char why[DP_WHY])
 {
 	unsigned k = 0;
 
+	worker_hasten();
 	while (k < dp->workers && worker_start(dp->worker[k]) == VX6_OK)
 		k++;
 	if (k == dp->workers)

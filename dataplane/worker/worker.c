@@ -559,6 +559,17 @@ static int pin(pthread_attr_t *attr, int cpu)
 	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
 }
 
+void worker_hasten(void)
+{
+	struct sched_attr a;
+
+	if (sched_getattr(0, &a, sizeof(a), 0) != 0 ||
+	    a.sched_policy != SCHED_OTHER)
+		return;
+	a.sched_runtime = WORKER_SLICE_NS;
+	(void)sched_setattr(0, &a, 0); /* refused: as it was */
+}
+
 void worker_limit(struct worker *w, struct fair_budget *budget, void *mem)
 {
 	pace_open(&w->pace, w->relay, w->port, budget, mem);

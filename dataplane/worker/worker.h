@@ -56,6 +56,7 @@
 #define WORKER_CMDS     16u           /* commands of one turn */
 #define WORKER_DUMP     16u           /* messages of a dump in one turn */
 #define WORKER_STALL_NS (500 * VX6_MS)
+#define WORKER_SLICE_NS (100 * VX6_US) /* the shortest that Linux gives */
 #define WORKER_ANY_CPU  (-1)
 
 struct worker_opts {
@@ -114,6 +115,14 @@ VX6_NONNULL void worker_limit(struct worker *w, struct fair_budget *budget,
  * n * n of them, by who gives and who takes.  Before any starts. */
 VX6_NONNULL void worker_meet(struct worker *const all[], unsigned n,
 			     struct hand hand[]);
+
+/* worker_hasten asks for short turns on the core, for the calling thread and
+ * those that it makes afterwards: who has short ones is run soon after it was
+ * woken, while others wait for the tick, 4 ms at 250 Hz, and what comes
+ * meanwhile fills the rings.  It has no more of the core for it, and needs no
+ * privilege.  Without effect before Linux 6.12, and on a thread that has a
+ * policy of its own. */
+void worker_hasten(void);
 
 /* worker_start makes the thread.  VX6_SYS with errno (EINVAL: no such
  * CPU). */

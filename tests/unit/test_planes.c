@@ -7,13 +7,17 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/worker/worker.h"
 #include "tests/support/dp_path.h"
 
 static struct dp_path path;
@@ -55,6 +59,43 @@ static void constant_size_stays_constant(void **state)
 	assert_true(dp_path_open(&path, 3, 1232, &o));
 	/* each is judged by its size when it is opened */
 	assert_true(dp_path_carries(&path, 100));
+}
+
+/* How many threads of this process have turns as short as a worker's. */
+static unsigned hastened(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *d;
+	unsigned n = 0;
+
+	assert_non_null(tasks);
+	while ((d = readdir(tasks)) != NULL) {
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+		struct sched_attr a;
+
+		if (tid > 0 && sched_getattr(tid, &a, sizeof(a), 0) == 0)
+			n += a.sched_runtime == WORKER_SLICE_NS;
+	}
+	closedir(tasks);
+	return n;
+}
+
+static void a_worker_has_short_turns(void **state)
+{
+	const struct dp_options o = dp_path_options(1);
+	struct sched_attr a;
+
+	(void)state;
+	assert_int_equal(sched_getattr(0, &a, sizeof(a), 0), 0);
+	if (a.sched_runtime == 0 || a.sched_policy != SCHED_OTHER) {
+		puts("# SKIP kernel: a turn's length came with Linux 6.12");
+		skip();
+	}
+	assert_int_equal(hastened(), 0);
+	assert_true(dp_path_open(&path, 2, 0, &o));
+	assert_true(dp_path_carries(&path, 1));
+	/* of each relay the control thread and the worker */
+	assert_int_equal(hastened(), 4);
 }
 
 static void spinning_works_too(void **state)
@@ -332,6 +373,7 @@ int main(void)
 		P(cells_go_through_three),
 		P(constant_size_stays_constant),
 		P(spinning_works_too),
+		P(a_worker_has_short_turns),
 		P(cells_flow_without_a_client),
 		P(local_cells_reach_each_client),
 		P(greetings_are_demanded),
