@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "controlplane/registry/db.h"
-#include "dataplane/base/text.h"
 
 #define DAY_S        UINT64_C(86400)
 #define SEEN_EVERY_S 60u /* last_seen is no more exact than this */
@@ -86,31 +85,6 @@ enum vx6_status registry_by_name(struct registry *r, const char *name,
 	while (db_row(r, DB_BY_NAME, &st))
 		if (*cnt < REGISTRY_CLAIMS_MAX && take_node(s, &n[*cnt]))
 			(*cnt)++;
-	return st;
-}
-
-enum vx6_status registry_by_prefix(struct registry *r, const char *prefix,
-				   struct registry_node n[], unsigned max,
-				   unsigned *cnt)
-{
-	enum vx6_status st;
-	char text[VX6_ID_TEXT];
-	size_t len = strlen(prefix);
-	sqlite3_stmt *s = db_bind(r, DB_NODES);
-
-	*cnt = 0;
-	while (db_row(r, DB_NODES, &st)) {
-		uint8_t id[32];
-
-		if (*cnt == max) {
-			db_end(r, DB_NODES);
-			return VX6_OK;
-		}
-		if (db_get_blob(s, 0, id, sizeof(id)) &&
-		    strncmp(vx6_id_text(id, text), prefix, len) == 0 &&
-		    take_node(s, &n[*cnt]))
-			(*cnt)++;
-	}
 	return st;
 }
 

@@ -129,12 +129,6 @@ VX6_MUST_CHECK VX6_NONNULL enum vx6_status
 registry_by_name(struct registry *r, const char *name, uint64_t now_s,
 		 struct registry_node n[REGISTRY_CLAIMS_MAX], unsigned *cnt);
 
-/* registry_by_prefix gives the nodes whose ID text (vx6...) starts with
- * prefix, at most max; *cnt == max may mean more. */
-VX6_MUST_CHECK VX6_NONNULL enum vx6_status
-registry_by_prefix(struct registry *r, const char *prefix,
-		   struct registry_node n[], unsigned max, unsigned *cnt);
-
 /* registry_relays calls each for live records with the relay role, last
  * seen first, at most max.  each must not call the registry. */
 VX6_MUST_CHECK VX6_NONNULL_ARGS(1, 4) enum vx6_status

@@ -20,7 +20,6 @@
 
 #include "controlplane/record/node.h"
 #include "controlplane/registry/registry.h"
-#include "dataplane/base/text.h"
 #include "tests/support/fresh.h"
 
 #define NOW UINT64_C(1800000000)
@@ -235,32 +234,6 @@ static void all_candidates_of_a_name(void **state)
 			 VX6_MALFORMED);
 	assert_int_equal(registry_by_name(reg, "", NOW, n, &cnt),
 			 VX6_MALFORMED);
-}
-
-static void ids_by_prefix(void **state)
-{
-	static struct registry_node n[8];
-	char text[VX6_ID_TEXT];
-	unsigned cnt;
-
-	(void)state;
-	for (uint32_t i = 0; i < 8; i++) {
-		make(i, "", false, 1, NOW);
-		assert_int_equal(put(false, NOW), VX6_OK);
-	}
-	vx6_id_text(rec.env.id, text);
-	assert_int_equal(registry_by_prefix(reg, text, n, 8, &cnt), VX6_OK);
-	assert_int_equal(cnt, 1);
-	assert_memory_equal(n[0].id, rec.env.id, 32);
-	text[13] = '\0';
-	assert_int_equal(registry_by_prefix(reg, text, n, 8, &cnt), VX6_OK);
-	assert_int_equal(cnt, 1);
-	assert_int_equal(registry_by_prefix(reg, "vx6", n, 8, &cnt), VX6_OK);
-	assert_int_equal(cnt, 8);
-	assert_int_equal(registry_by_prefix(reg, "vx6", n, 3, &cnt), VX6_OK);
-	assert_int_equal(cnt, 3);
-	assert_int_equal(registry_by_prefix(reg, "vx61", n, 8, &cnt), VX6_OK);
-	assert_int_equal(cnt, 0);
 }
 
 struct list {
@@ -713,7 +686,6 @@ int main(void)
 		T(what_is_there_is_the_record_itself),
 		T(seen_and_proved),
 		T(all_candidates_of_a_name),
-		T(ids_by_prefix),
 		T(relays_that_live),
 		T(full_of_live_ones_sheds_the_newest),
 		T(strangers_flush_nothing_out),
