@@ -355,7 +355,9 @@ def loss(lab, rate, faults):
          cells_s=rate, sent=sent["sent"], forwarded=found["forwarded"],
          counted=found["drops"], arrived=arrived,
          busy=digits(found["busy_ns"] / sent["ns"]),
-         waited_ms=round(waited / 1e6), stolen_ms=stolen[0],
+         waited_ms=round(waited / 1e6),
+         longest_turn_ms=digits(now["longest_ns"] / 1e6),
+         waiting_most=now["rx_most"], stolen_ms=stolen[0],
          sender_held_ms=round(sent["held_ns"] / 1e6), burst=sent["burst"],
          dropped=drops)
 

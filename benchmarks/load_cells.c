@@ -415,12 +415,14 @@ static void stats(void)
 		drops += s.drop[i];
 	printf("{\"rx\":%llu,\"tx\":%llu,\"forwarded\":%llu,\"drops\":%llu,"
 	       "\"rx_xsk\":%llu,\"tx_xsk\":%llu,\"busy_ns\":%llu,"
-	       "\"spin_ns\":%llu,\"blocked_ns\":%llu}\n",
+	       "\"spin_ns\":%llu,\"blocked_ns\":%llu,"
+	       "\"longest_ns\":%llu,\"rx_most\":%llu}\n",
 	       (unsigned long long)s.rx_cells, (unsigned long long)s.tx_cells,
 	       (unsigned long long)s.forwarded, (unsigned long long)drops,
 	       (unsigned long long)s.rx_xsk, (unsigned long long)s.tx_xsk,
 	       (unsigned long long)s.busy_ns, (unsigned long long)s.spin_ns,
-	       (unsigned long long)s.blocked_ns);
+	       (unsigned long long)s.blocked_ns,
+	       (unsigned long long)s.longest_ns, (unsigned long long)s.rx_most);
 }
 
 /* ---- set-up ---- */

@@ -108,6 +108,8 @@ json_t *dpjson_stats(const struct abi_stats *s)
 	json_object_set_new(o, "rx_socket", number(s->rx_sock));
 	json_object_set_new(o, "tx_socket", number(s->tx_sock));
 	json_object_set_new(o, "keeper_refused", number(s->refused));
+	json_object_set_new(o, "longest_turn_ns", number(s->longest_ns));
+	json_object_set_new(o, "rx_waited_most", number(s->rx_most));
 	json_object_set_new(o, "classifier", classifier(s->xdp));
 	dpjson_backend(o, s);
 	return o;
@@ -149,6 +151,8 @@ static json_t *worker(const struct abi_worker *w)
 	json_object_set_new(o, "busy_ns", number(w->busy_ns));
 	json_object_set_new(o, "spin_ns", number(w->spin_ns));
 	json_object_set_new(o, "blocked_ns", number(w->blocked_ns));
+	json_object_set_new(o, "longest_turn_ns", number(w->longest_ns));
+	json_object_set_new(o, "rx_waited_most", number(w->rx_most));
 	return o;
 }
 

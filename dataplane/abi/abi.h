@@ -43,7 +43,7 @@
 #include "dataplane/wire/create.h"
 #include "dataplane/wire/link.h"
 
-#define ABI_VERSION   5u
+#define ABI_VERSION   6u
 #define ABI_MSG_LEN   1152u
 #define ABI_NOTE_LEN  96u
 #define ABI_CTL_LEN   512u /* body of a control cell's message */
@@ -197,6 +197,9 @@ struct abi_stats {
 	struct abi_if interface[ABI_IF_CNT];
 	uint64_t refused; /* questions to who keeps AF_XDP's privileges, of what
 			     the configuration does not name */
+	uint64_t longest_ns;    /* of all workers' turns */
+	uint64_t rx_most;       /* frames that waited for a worker at once, in a
+				ring of AF_XDP */
 	uint8_t backend, asked; /* now; as in WELCOME */
 	uint8_t zero[6];
 	char why[ABI_WHY_LEN]; /* likewise */
@@ -230,6 +233,7 @@ struct abi_worker { /* a worker: where it is, and what it did */
 	uint64_t busy_ns, spin_ns, blocked_ns;
 	uint64_t queues; /* bit for each queue that it has, of any interface */
 	uint64_t stalls; /* how often it had work and got no further */
+	uint64_t longest_ns, rx_most; /* as in STATS_ARE */
 	uint32_t index;
 	int32_t cpu, node; /* -1: any */
 	uint32_t page_len; /* of its tables, in bytes */

@@ -248,6 +248,8 @@ static unsigned rx_sock(struct af_xdp *a, unsigned k, struct net_frame *f[],
 		return 0;
 	if (vx6_unlikely(ready == s->filled || s->lacked))
 		count_lost(a, s, ready == s->filled);
+	if (vx6_unlikely(ready > a->port.rx_most))
+		a->port.rx_most = ready;
 	s->deep |= ready - s->left >= AF_XDP_PAUSE;
 	s->left = ready > n ? ready - n : 0;
 	if (ready > n)

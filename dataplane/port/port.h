@@ -87,6 +87,7 @@ struct VX6_ALIGNED(VX6_CACHELINE) port {
 	uint64_t tx_frames, tx_bytes;
 	uint64_t rx_xsk, tx_xsk; /* of the frames, those that no UDP socket
 				    carried */
+	uint64_t rx_most;        /* of those, that waited in one ring */
 	uint64_t drop[VX6_STATUS_CNT]; /* by this port, either way */
 };
 

@@ -458,6 +458,8 @@ static void fill_worker(struct control *c, unsigned k, struct abi_worker *to)
 		.busy_ns = s->busy_ns,
 		.spin_ns = s->spin_ns,
 		.blocked_ns = s->blocked_ns,
+		.longest_ns = s->longest_ns,
+		.rx_most = s->rx_most,
 		.index = k,
 		.cpu = o->cpu,
 		.node = -1,
@@ -489,6 +491,10 @@ static void add_up(const struct control *c, struct abi_stats *to)
 		to->busy_ns += s->busy_ns;
 		to->spin_ns += s->spin_ns;
 		to->blocked_ns += s->blocked_ns;
+		if (s->longest_ns > to->longest_ns)
+			to->longest_ns = s->longest_ns;
+		if (s->rx_most > to->rx_most)
+			to->rx_most = s->rx_most;
 		to->ring_full += s->ring_full;
 		to->halves += s->halves;
 		to->handed += s->handed;

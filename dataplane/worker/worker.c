@@ -230,6 +230,8 @@ static void count_all(struct worker *w, struct abi_stats *s)
 	s->busy_ns = w->busy_ns;
 	s->spin_ns = w->spin_ns;
 	s->blocked_ns = w->blocked_ns;
+	s->longest_ns = w->longest_ns;
+	s->rx_most = p->rx_most;
 	s->backend = s->asked =
 		ABI_BACKEND_UDP; /* the control thread knows better */
 	s->rx_xsk = p->rx_xsk;
@@ -501,6 +503,8 @@ static void *loop(void *arg)
 		uint64_t then = vx6_now_ns();
 
 		*(work ? &w->busy_ns : &w->spin_ns) += then - now;
+		if (vx6_unlikely(then - now > w->longest_ns))
+			w->longest_ns = then - now;
 		now = then;
 		atomic_fetch_add_explicit(&w->beat, 1, memory_order_relaxed);
 		if (work)

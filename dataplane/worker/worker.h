@@ -86,6 +86,7 @@ struct worker {
 	struct pace pace;
 	uint64_t now, idle_since, late_since;
 	uint64_t busy_ns, spin_ns, blocked_ns;
+	uint64_t longest_ns; /* of its turns */
 	uint64_t up, ring_full, refused_down;
 	uint64_t dump_cursor;
 	uint32_t dump_seq; /* 0 = no dump under way */

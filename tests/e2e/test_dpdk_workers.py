@@ -73,7 +73,7 @@ class DpdkClient(dp.Client):
         while kind == dp.WORKER_IS:
             kind, _, body = self.hear()
         base = 8 * (len(dp.STATUS) + len(dp.STATS_NAMES)) + 16
-        return body[base + 360], struct.unpack_from("@4Q", body, base)
+        return body[base + 376], struct.unpack_from("@4Q", body, base)
 
 
 class Flow:

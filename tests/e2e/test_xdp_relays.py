@@ -140,9 +140,11 @@ class XdpClient(Client):
                 "@16sIHBB", body, at_ + 160 + i * 24)
             if name[0]:
                 ifs.append((name.rstrip(b"\0").decode(), mtu, queues, bits))
-        refused, backend = struct.unpack_from("@QB", body, at_ + 352)
+        refused, longest, most, backend = struct.unpack_from("@3QB", body,
+                                                             at_ + 352)
         assert refused == 0, "the keeper refused what was asked for"
-        why = body[at_ + 368:at_ + 640].rstrip(b"\0").decode()
+        assert longest > 0 and (most > 0) == (way[0] > 0), (longest, most)
+        why = body[at_ + 384:at_ + 656].rstrip(b"\0").decode()
         return {"way": dict(zip("rx_xsk tx_xsk rx_sock tx_sock".split(), way)),
                 "xdp": dict(zip(REASON, xdp)), "interfaces": ifs,
                 "backend": backend, "why": why}

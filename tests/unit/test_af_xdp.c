@@ -306,6 +306,7 @@ static void a_pause_gives_it_more_frames(void **state)
 	send_all(p, fd, &self, sent, many);
 	UNTIL(p, p->rx_xsk == sent + many);
 	assert_int_equal(p->drop[VX6_NO_ROOM], 0);
+	assert_int_equal(p->rx_most, many);
 	check_frames(p);
 	close(fd);
 	close_port(p);

@@ -110,6 +110,7 @@ static void spinning_works_too(void **state)
 	assert_true(dp_box_stats(&path.box[0], &s));
 	assert_int_equal(s.blocked_ns, 0);
 	assert_true(s.spin_ns > 0);
+	assert_in_range(s.longest_ns, 1, s.busy_ns + s.spin_ns);
 }
 
 static void cells_flow_without_a_client(void **state)

@@ -23,7 +23,7 @@ from make_vectors import (Cipher, algorithms, modes,  # noqa: E402
                           open_layer, protect, seal_layer)
 
 WAIT_S = 60 * float(os.environ.get("VX6_TIMEOUT_FACTOR", "1"))
-VERSION = 5
+VERSION = 6
 DATA, CONTROL, DROP, PROBE = 1, 2, 3, 4
 FORWARD, BACKWARD, LOCAL = 1, 2, 3
 (HELLO, LINK_ADD, LINK_CHANGE, LINK_REMOVE, HALF_ADD, HALF_REMOVE, SPLICE,
