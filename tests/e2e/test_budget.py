@@ -129,7 +129,6 @@ def share(workers, upload, most):
     tap.wait(lambda: sum(counts().values()) - sum(before.values()) > 12 * MIB,
              "12 MiB", 90)
     got = {k: n - before[k] for k, n in counts().items()}
-    took = place.now() - began
     fair = sum(got.values()) / len(got)
     tap.note("bytes while all were active, of a fair share: " + ", ".join(
         f"{k} {v / fair:.2f}" for k, v in got.items()))
@@ -138,6 +137,7 @@ def share(workers, upload, most):
         tap.true(abs(got[name] / fair - 1) < most,
                  f"{name} got {got[name]} bytes, a share is {fair:.0f}")
     b = budget(net["r1"])
+    took = place.now() - began
     tap.true(b["held_cells"] > 1000 and b["lost_by_congestion"] > 0,
              f"the relay was congested: {b}")
     tap.true(b["sent_bytes"] - sent < RELAY_RATE * (took + 3),
