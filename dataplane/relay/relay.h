@@ -90,6 +90,7 @@
 #include "dataplane/wire/window.h"
 
 #define RELAY_BURST   NET_BURST
+#define RELAY_STEP    8u  /* cells of a burst that pass the phases together */
 #define RELAY_SPARES  16u /* frames for probes and control cells of our own */
 #define RELAY_OUT     (RELAY_BURST + RELAY_SPARES)
 #define RELAY_WORKERS 16u  /* that share the links at most */
@@ -214,7 +215,8 @@ VX6_NONNULL void relay_wipe(struct relay *r);
 /* ---- cells ---- */
 
 /* relay_burst takes n <= RELAY_BURST received frames, of links that are
- * ours or nobody's.  An up frame holds the whole datagram, header
+ * ours or nobody's, RELAY_STEP at a time: the tags of a step are judged
+ * before its windows move.  An up frame holds the whole datagram, header
  * unprotected, and link the index it came on.  An away frame holds what
  * relay_join wants, and link the worker to join it. */
 VX6_NONNULL void relay_burst(struct relay *r, struct net_frame *const f[],

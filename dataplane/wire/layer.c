@@ -184,8 +184,10 @@ static void bin_add(struct bins *b, struct vx6_layer_op *o,
 		.nonce = nonce,
 		.ad = o->h8,
 		.text = o->h8 + 8,
-		.ahead = next != NULL ? next->h8 - 16 : NULL,
+		.ahead = o->ahead,
 	};
+	if (o->ahead == NULL && next != NULL)
+		bin->lane[bin->n].ahead = next->h8 - 16;
 	bin->op[bin->n++] = o;
 	if (bin->n == VX6_AEAD_LANES)
 		bin_run(b, bin);
@@ -221,11 +223,13 @@ static void fetch(const struct vx6_layer_op *o)
 		vx6_prefetch(o->gcm->state + at);
 }
 
-/* Whom nobody else would fetch; the sooner the better. */
+/* Whom nobody else would fetch; the sooner the better.  Who knows what comes
+ * in a later call had these fetched in the one before. */
 static void fetch_first(const struct vx6_layer_op op[], unsigned n)
 {
 	for (unsigned i = 0; i < n && i < AHEAD; i++)
-		fetch(&op[i]);
+		if (op[i].ahead == NULL || !fetches(&op[i]))
+			fetch(&op[i]);
 }
 
 /* ---- suite 1 without tables: they are made for some cells at a time ---- */
@@ -313,7 +317,11 @@ static struct vx6_aead_lane own_lane(const struct vx6_layer_op *o,
 		.key = r.state, .nonce = nonce, .ad = o->h8, .text = o->h8 + 8
 	};
 
-	if (vx6_likely(end - o > OWN_AHEAD)) {
+	if (vx6_likely(o->ahead != NULL)) {
+		m.ahead = o->ahead;
+		if (o->ahead_gcm != NULL)
+			m.ahead_key = o->ahead_gcm->state;
+	} else if (vx6_likely(end - o > OWN_AHEAD)) {
 		m.ahead = o[OWN_AHEAD].h8 - 16;
 		if (o[OWN_AHEAD].gcm != NULL)
 			m.ahead_key = o[OWN_AHEAD].gcm->state;

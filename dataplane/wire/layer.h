@@ -97,6 +97,10 @@ struct vx6_layer_op {
 	uint64_t ctr;       /* seal: the counter, used up by the call */
 	size_t len;         /* open: room in, plaintext out; seal: plaintext */
 	enum vx6_kind kind; /* seal */
+	/* Of a cell that a later call will have: fetched while this one is
+	 * worked on.  NULL: one of this call is. */
+	const uint8_t *ahead;
+	const struct vx6_layer_gcm *ahead_gcm; /* its tables, or NULL */
 	enum vx6_status st; /* open: as vx6_layer_open answers */
 	bool summed;        /* out: sum says something */
 	uint32_t sum;       /* out, below */

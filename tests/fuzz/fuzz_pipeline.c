@@ -51,9 +51,9 @@ struct half { /* of the model */
 	bool there;
 	uint32_t generation;
 	bool seen[COUNTERS];
-	uint32_t top;                /* one above the highest seen; */
-	uint32_t was;                /* likewise, when the burst began, */
-	uint32_t fresh[RELAY_BURST]; /* and what it recorded since */
+	uint32_t top;               /* one above the highest seen; */
+	uint32_t was;               /* likewise, when the step began, */
+	uint32_t fresh[RELAY_STEP]; /* and what it recorded since */
 	unsigned fresh_cnt;
 	uint64_t sealed;
 	uint64_t ctl_ns; /* what its control bucket holds, in time */
@@ -99,7 +99,7 @@ static enum vx6_status fresh(const struct half *m, uint32_t off)
 	return judged(m->seen[off], m->top, off);
 }
 
-/* As the burst found it: all of its tags are judged before its windows
+/* As the step found it: all of its tags are judged before its windows
  * move. */
 static enum vx6_status was_fresh(const struct half *m, uint32_t off)
 {
@@ -189,12 +189,21 @@ enum { /* of a cell; other numbers mean none */
        TOO_LONG
 };
 
+static void step_over(void)
+{
+	for (unsigned i = 0; i < HALVES; i++) {
+		half[i].was = half[i].top;
+		half[i].fresh_cnt = 0;
+	}
+}
+
 static void arrive(size_t size, uint32_t from)
 {
 	struct vx6_addr peer = dp_peer(from);
 
 	MUST(port_mem_put(node.port, cell, size, &peer));
-	queued++;
+	if (++queued % RELAY_STEP == 0)
+		step_over();
 }
 
 /* Spoils what concerns no half-circuit; true: the reason is *why. */
@@ -451,10 +460,7 @@ static void burst(void)
 
 	MUST(dp_step(&node, &cnt));
 	queued = 0;
-	for (unsigned i = 0; i < HALVES; i++) {
-		half[i].was = half[i].top;
-		half[i].fresh_cnt = 0;
-	}
+	step_over();
 	look_at_all();
 	hear_all();
 	check_up();
