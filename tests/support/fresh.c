@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/support/fresh.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,7 +51,9 @@ uint32_t fresh_killed(uint32_t least, void *(*begin)(void),
 	int out[2];
 	pid_t pid;
 
-	if (pipe(out) != 0 || (pid = fork()) < 0)
+	/* a page of it: who is not killed at once gets no further than that */
+	if (pipe(out) != 0 || fcntl(out[1], F_SETPIPE_SZ, 4096) < 0 ||
+	    (pid = fork()) < 0)
 		abort();
 	if (pid == 0) {
 		void *ctx = begin();
