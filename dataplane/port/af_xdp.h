@@ -47,7 +47,7 @@
  * speed at full load, because a frame that comes round later has left the
  * caches.  So a socket begins with those, and from the first time that
  * AF_XDP_PAUSE cells have come since it was last read, which only a pause of
- * the worker makes happen, it gets all that its ring takes (XSK_FILL, 30 ms),
+ * the worker makes happen, it gets all that its ring takes (XSK_FILL, 16 ms),
  * as long as a quarter of the pool stays for cells that wait to be sent.
  *
  * Whose a frame is, is written in a table, a byte each: what a socket's
@@ -78,7 +78,7 @@
 #define AF_XDP_SOCKS   16u     /* of one port at once */
 #define AF_XDP_QUEUES  8u      /* of an interface, for each worker */
 #define AF_XDP_NAME    16u     /* of an interface, with its NUL */
-#define AF_XDP_FRAMES  49152u  /* in the pool by default: 96 MiB */
+#define AF_XDP_FRAMES  32768u  /* in the pool by default: 64 MiB */
 #define AF_XDP_POSTED  4096u   /* of them to each socket, to receive with */
 #define AF_XDP_PAUSE   512u    /* cells since it was last read: a pause */
 #define AF_XDP_MTU     1280u   /* below this no path of cells goes */

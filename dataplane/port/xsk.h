@@ -37,7 +37,7 @@
 /* Entries of the rings, powers of two.  What arrives while the worker has no
  * core waits in fill and rx (af_xdp.h says how many frames are posted there);
  * what the kernel has not sent yet in tx and comp. */
-#define XSK_RX   32768u
+#define XSK_RX   16384u
 #define XSK_FILL XSK_RX
 #define XSK_TX   512u
 #define XSK_COMP XSK_TX
