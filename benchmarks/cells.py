@@ -335,12 +335,12 @@ def loss(lab, rate, faults):
     lost = Samples()
     was, before, dropped_before = at.settled(), at.arrived(), dropped(at)
     waited = worker(at.forwarder.pid)[1]
-    stolen = [stolen_ms(core) for core in lab.cores]
+    stolen = stolen_ms(at.cores[0])
     sent = at.cells(f"flow {rate} {LOSS_S}")
     now, arrived = at.settled(), at.arrived() - before
     drops = {k: n - dropped_before[k] for k, n in dropped(at).items()}
     waited = worker(at.forwarder.pid)[1] - waited
-    stolen = [stolen_ms(c) - n for c, n in zip(lab.cores, stolen)]
+    stolen = stolen_ms(at.cores[0]) - stolen
     stopped(at)
     found = {k: now[k] - was[k] for k in was}
     for fault in faults:
@@ -357,7 +357,7 @@ def loss(lab, rate, faults):
          busy=digits(found["busy_ns"] / sent["ns"]),
          waited_ms=round(waited / 1e6),
          longest_turn_ms=digits(now["longest_ns"] / 1e6),
-         waiting_most=now["rx_most"], stolen_ms=stolen[0],
+         waiting_most=now["rx_most"], stolen_ms=stolen,
          sender_held_ms=round(sent["held_ns"] / 1e6), burst=sent["burst"],
          dropped=drops)
 

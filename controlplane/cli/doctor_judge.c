@@ -411,13 +411,14 @@ static void judge_workers(const struct doctor_facts *f, const struct config *c,
 	unsigned n = workers(f, c), left, on = for_workers(f, c, n, &left);
 	unsigned good = config_workers(0, 0, (unsigned)CPU_COUNT(&f->cpus),
 				       CONFIG_QUEUES_ANY);
+	int away = cpu_away(f, c);
 
 	if (!c->data.enabled)
 		return;
-	if (cpu_away(f, c) >= 0) {
+	if (away >= 0) {
 		add(r, "workers", DOCTOR_FAIL,
 		    "data.cpus names CPU %d, which is not there or offline",
-		    cpu_away(f, c));
+		    away);
 		remedy(r, "choose from /sys/devices/system/cpu/online for "
 			  "data.cpus");
 	} else if (n > on && on > 0) {

@@ -100,6 +100,7 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 		   const uint8_t *ad, size_t ad_len)
 {
 	struct sealer *s = ctx->native_handle;
+	uint64_t pkt;
 
 	(void)aead;
 	if (nonce_len != QUIC_IV_LEN || len < QUIC_TAG_LEN)
@@ -109,8 +110,9 @@ static int open_cb(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 		s->conn->forged = true;
 		return NGTCP2_ERR_DECRYPT;
 	}
-	note_twins(s, packet_number(s, nonce));
-	note_heard(s, packet_number(s, nonce));
+	pkt = packet_number(s, nonce);
+	note_twins(s, pkt);
+	note_heard(s, pkt);
 	if (s->app && !quic_frames_in(&s->conn->watch, s->conn->stops, dest,
 				      len - QUIC_TAG_LEN)) {
 		s->conn->hoards = true;
